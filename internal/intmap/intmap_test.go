@@ -1,0 +1,79 @@
+package intmap_test
+
+import (
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/sluice-bi/sluice/internal/intmap"
+	"pgregory.net/rapid"
+)
+
+// A map and an ordinary Go map that saw the same writes agree, old versions
+// keep what they held, and Changes names every key that differs.
+func TestMapIsAMapThatKeepsItsOldVersions(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		key := rapid.OneOf(rapid.IntRange(0, 200), rapid.IntRange(0, 1<<20))
+		m, model := intmap.Map[int, int]{}, map[int]int{}
+		old, oldModel := m, maps.Clone(model)
+		for range rapid.IntRange(0, 120).Draw(t, "writes") {
+			k := key.Draw(t, "key")
+			switch rapid.IntRange(0, 3).Draw(t, "write") {
+			case 0:
+				m = m.Delete(k)
+				delete(model, k)
+			case 1:
+				old, oldModel = m, maps.Clone(model)
+			default:
+				v := rapid.IntRange(0, 3).Draw(t, "value")
+				m = m.Set(k, v)
+				model[k] = v
+			}
+		}
+		same(t, m, model)
+		same(t, old, oldModel)
+		named := slices.Collect(intmap.Changes(old, m))
+		if !slices.IsSorted(named) {
+			t.Fatalf("changes out of order: %v", named)
+		}
+		for k := range maps.Keys(model) {
+			if v, ok := oldModel[k]; (!ok || v != model[k]) && !slices.Contains(named, k) {
+				t.Fatalf("key %d differs and is not named in %v", k, named)
+			}
+		}
+		for k := range oldModel {
+			if _, ok := model[k]; !ok && !slices.Contains(named, k) {
+				t.Fatalf("key %d is gone and is not named in %v", k, named)
+			}
+		}
+	})
+}
+
+func same(t *rapid.T, m intmap.Map[int, int], model map[int]int) {
+	if m.Len() != len(model) {
+		t.Fatalf("Len is %d, want %d", m.Len(), len(model))
+	}
+	var keys []int
+	for k, v := range m.All() {
+		keys = append(keys, k)
+		if got, ok := m.Get(k); !ok || got != v || v != model[k] {
+			t.Fatalf("key %d: All gives %d, Get %d (%v), want %d", k, v, got, ok, model[k])
+		}
+	}
+	if want := slices.Sorted(maps.Keys(model)); !slices.Equal(keys, want) {
+		t.Fatalf("keys %v, want %v", keys, want)
+	}
+}
+
+func TestAChangeSharesTheRest(t *testing.T) {
+	var m intmap.Map[int, int]
+	for k := range 10_000 {
+		m = m.Set(k, k)
+	}
+	if n := len(slices.Collect(intmap.Changes(m, m.Set(5_000, 0)))); n > 64 {
+		t.Fatalf("one write touched the surroundings of %d keys, want at most 64", n)
+	}
+	if got := testing.AllocsPerRun(100, func() { m.Get(7_777) }); got != 0 {
+		t.Fatalf("Get allocates %v times", got)
+	}
+}

@@ -1,0 +1,506 @@
+package permission
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/sluice-bi/sluice/internal/catalog"
+)
+
+// Right is something that one may be allowed to do with an [Object].
+type Right uint8
+
+// The rights, each with the object it is asked about. The zero Right is never
+// granted.
+const (
+	_                Right = iota
+	Administer             // Server: people, groups, permissions, settings, connections
+	SeeDatabase            // a database: know that it exists, have it listed
+	QueryNatively          // a database: write SQL
+	ManageDatabase         // a database: see and change the connection
+	SeeTable               // a table: know that it exists, read its metadata
+	QueryTable             // a table: ask questions with the query builder
+	ShowTable              // a table: be shown results of saved questions that read it
+	DescribeTable          // a table: change its metadata
+	ReadCollection         // a collection: see it and its items, run its questions
+	CurateCollection       // a collection: change it and its items
+)
+
+var rightNames = [...]string{"nothing", "administer", "see database", "query natively", "manage database",
+	"see table", "query table", "show table", "describe table", "read collection", "curate collection"}
+
+func (r Right) String() string {
+	if int(r) < len(rightNames) {
+		return rightNames[r]
+	}
+	return "unknown right"
+}
+
+// Object is what a right is about.
+type Object struct {
+	kind objectKind
+	id   int64
+}
+
+type objectKind uint8
+
+const (
+	aServer objectKind = iota + 1
+	aDatabase
+	aTable
+	aCollection
+)
+
+// Server is the object of Administer.
+var Server = Object{kind: aServer}
+
+// ADatabase is the database as an object of rights.
+func ADatabase(id catalog.DatabaseID) Object { return Object{aDatabase, int64(id)} }
+
+// ATable is the table as an object of rights.
+func ATable(id catalog.TableID) Object { return Object{aTable, int64(id)} }
+
+// ACollection is the collection as an object of rights.
+func ACollection(id CollectionID) Object { return Object{aCollection, int64(id)} }
+
+func (o Object) String() string {
+	switch o.kind {
+	case aServer:
+		return "the server"
+	case aDatabase:
+		return fmt.Sprintf("database %d", o.id)
+	case aTable:
+		return fmt.Sprintf("table %d", o.id)
+	case aCollection:
+		return "collection " + CollectionID(o.id).String()
+	}
+	return "nothing"
+}
+
+// Access is what one person may do, at one revision. Its zero value may do
+// nothing, and so may the access of somebody unknown or deactivated.
+type Access struct {
+	g *Graph
+	u *user
+}
+
+// AccessOf resolves what the user may do.
+func (g *Graph) AccessOf(id UserID) Access {
+	if u, ok := g.users.Get(id); ok && u.Active {
+		return Access{g, u}
+	}
+	return Access{}
+}
+
+// User is whose access it is; 0 for nobody.
+func (a Access) User() UserID {
+	if a.u == nil {
+		return 0
+	}
+	return a.u.ID
+}
+
+// Graph is the state that the access was resolved from; nil for nobody.
+func (a Access) Graph() *Graph { return a.g }
+
+// Can tells whether the person has the right. It does not allocate.
+func (a Access) Can(r Right, on Object) bool { return a.decide(r, on, nil) }
+
+// Check is nil when the person has the right, else a *DeniedError with all
+// reasons.
+func (a Access) Check(r Right, on Object) error {
+	if a.decide(r, on, nil) {
+		return nil
+	}
+	return &DeniedError{a.Explain(r, on)}
+}
+
+// decide is the one resolver. With a trace it also writes down why.
+func (a Access) decide(r Right, on Object, tr *trace) bool {
+	if a.u == nil {
+		return tr.because("there is no such active person")
+	}
+	switch r {
+	case Administer:
+		return on.kind == aServer && (a.admin(tr) || tr.because("not a member of Administrators"))
+	case SeeDatabase, QueryNatively, ManageDatabase:
+		d := a.g.Catalog().Database(catalog.DatabaseID(on.id))
+		if on.kind != aDatabase || d == nil {
+			return tr.because("there is no such database")
+		}
+		return a.admin(tr) || a.decideDatabase(r, d, tr)
+	case SeeTable, QueryTable, ShowTable, DescribeTable:
+		t := a.g.Catalog().Table(catalog.TableID(on.id))
+		if on.kind != aTable || t == nil || !t.Active() {
+			return tr.because("there is no such table")
+		}
+		return a.admin(tr) || a.decideTable(r, t, tr)
+	case ReadCollection, CurateCollection:
+		if on.kind != aCollection {
+			return tr.because("there is no such collection")
+		}
+		want := Read
+		if r == CurateCollection {
+			want = Write
+		}
+		return a.collection(CollectionID(on.id), tr) >= want
+	}
+	return tr.because("there is no such right")
+}
+
+func (a Access) admin(tr *trace) bool {
+	if _, is := slices.BinarySearch(a.u.groups, Administrators); !is {
+		return false
+	}
+	tr.add(Reason{Group: Administrators, Counts: true, Note: "Administrators may do everything"})
+	return true
+}
+
+// collection is the person's level on a collection.
+func (a Access) collection(id CollectionID, tr *trace) Level {
+	var c *CollectionNode
+	if id != Root {
+		if c = a.g.Collection(id); c == nil {
+			tr.because("there is no such collection")
+			return None
+		}
+	}
+	if a.admin(tr) {
+		return Write
+	}
+	if c != nil && c.Owner != 0 {
+		if c.Owner == a.u.ID {
+			tr.add(Reason{Kind: Collection, Level: Write, Counts: true, Note: "it is the person's own"})
+			return Write
+		}
+		tr.because("it is somebody else's personal collection")
+		return None
+	}
+	best := None
+	for _, gid := range a.u.groups {
+		gr, ok := a.g.groups.Get(gid)
+		if !ok {
+			continue
+		}
+		cell, ok := gr.collections.Get(id)
+		if ok {
+			tr.add(Reason{Group: gid, Kind: Collection, Level: cell.Level, At: cell.At})
+		}
+		best = max(best, cell.Level)
+	}
+	tr.settle(Collection, best)
+	return best
+}
+
+// table is what all groups of a person together give on a table.
+type table struct {
+	view, create, download, model Level
+	sandboxed, impersonated       bool // some group gives that view
+}
+
+// given is the view that one group gives on a table.
+func (a Access) given(gr *group, e *entry, t *catalog.Table) (Level, Cell, Depth, string) {
+	c, depth := e.find(View, t.Schema, t.ID)
+	if c.Level != Unrestricted && c.Level != Impersonated {
+		return c.Level, c, depth, ""
+	}
+	strict := !gr.Internal && a.g.Strict(t.Database)
+	if depth != OfTable && t.Since > c.At && (strict || a.guarded(gr, e, t.Database)) {
+		return None, c, depth, "pending: the table is newer than this level and nobody has decided about it"
+	}
+	if (depth != OfTable || c.Wide) && strict && !a.g.Mark(t.ID).Shared {
+		return Sandboxed, c, depth, "the database is strict: a wide level opens no table"
+	}
+	return c.Level, c, depth, ""
+}
+
+// guarded tells whether new tables of the database stay closed under a wide
+// level of the group: the entry is granular, or has a block or a policy.
+func (a Access) guarded(gr *group, e *entry, d catalog.DatabaseID) bool {
+	if e.parts != nil {
+		if e.parts[View].tables.Len() > 0 {
+			return true
+		}
+		for _, s := range e.parts[View].schemas {
+			if s.cell.Level == Blocked {
+				return true
+			}
+		}
+	}
+	for id := range gr.sandboxes.Keys() {
+		if t := a.g.Catalog().Table(id); t != nil && t.Database == d {
+			return true
+		}
+	}
+	return e.whole[View].Level == Blocked
+}
+
+// resolve combines the groups of the person on a table.
+func (a Access) resolve(t *catalog.Table, tr *trace) table {
+	var r table
+	for _, gid := range a.u.groups {
+		gr, ok := a.g.groups.Get(gid)
+		if !ok {
+			continue
+		}
+		e, ok := gr.entries.Get(t.Database)
+		if !ok {
+			continue
+		}
+		view, cell, depth, note := a.given(gr, e, t)
+		create, _ := e.find(Create, t.Schema, t.ID)
+		download, _ := e.find(Download, t.Schema, t.ID)
+		model, _ := e.find(DataModel, t.Schema, t.ID)
+		if view == None || view == Blocked {
+			create.Level = None
+		}
+		if view == Blocked {
+			download.Level = None
+		}
+		r.view = max(r.view, view)
+		r.sandboxed = r.sandboxed || view == Sandboxed
+		r.impersonated = r.impersonated || view == Impersonated
+		r.create = max(r.create, min(create.Level, Native))
+		r.download = max(r.download, download.Level)
+		r.model = max(r.model, model.Level)
+		if tr != nil {
+			if cell.Set {
+				tr.add(Reason{Group: gid, Kind: View, Level: view, Scope: scopeAt(depth, t), At: cell.At, Note: note})
+			}
+			tr.add(Reason{Group: gid, Kind: Create, Level: create.Level, At: create.At})
+			tr.add(Reason{Group: gid, Kind: DataModel, Level: model.Level, At: model.At})
+		}
+	}
+	if r.view == None && a.g.Governed(t.ID) {
+		tr.add(Reason{Kind: View, Level: Blocked, Note: "the table is governed: nothing written means blocked"})
+		r.view = Blocked
+	}
+	return r
+}
+
+func scopeAt(d Depth, t *catalog.Table) Scope {
+	switch d {
+	case OfSchema:
+		return WholeSchema(t.Schema)
+	case OfTable:
+		return OneTable(t.ID)
+	}
+	return WholeDatabase()
+}
+
+// open tells whether rows of the table may reach the person by a level of its
+// own (not by a collection).
+func (a Access) open(r table, t *catalog.Table, tr *trace) bool {
+	switch {
+	case r.view == Unrestricted:
+		return true
+	case r.sandboxed && r.impersonated:
+		return tr.because("one group is sandboxed and another impersonated on this table; that cannot be combined")
+	case r.view == Impersonated:
+		return true
+	case r.view == Sandboxed:
+		return a.filters(t, nil, tr)
+	}
+	return false
+}
+
+func (a Access) decideTable(right Right, t *catalog.Table, tr *trace) bool {
+	r := a.resolve(t, tr)
+	switch right {
+	case DescribeTable:
+		tr.settle(DataModel, r.model)
+		return r.model == Yes
+	case SeeTable:
+		if r.model == Yes {
+			tr.settle(DataModel, r.model)
+			return true
+		}
+	case ShowTable:
+		tr.settle(View, r.view)
+		return r.view == None || a.open(r, t, tr)
+	}
+	tr.settle(View, r.view)
+	tr.settle(Create, r.create)
+	return r.create >= QueryBuilder && a.open(r, t, tr)
+}
+
+func (a Access) decideDatabase(right Right, d *catalog.Database, tr *trace) bool {
+	switch right {
+	case ManageDatabase:
+		return a.whole(Details, d.ID, tr) == Yes
+	case QueryNatively:
+		if a.whole(Create, d.ID, tr) != Native {
+			return tr.because("no group of the person has native queries on the database")
+		}
+		return a.plain(d.ID, tr)
+	}
+	if a.whole(Details, d.ID, tr) == Yes || a.whole(DataModel, d.ID, tr) == Yes || a.whole(Create, d.ID, tr) >= QueryBuilder {
+		return true
+	}
+	for t := range a.g.Catalog().Tables(d.ID) {
+		if t.Active() && a.decideTable(SeeTable, t, nil) {
+			return true
+		}
+	}
+	return tr.because("no table of the database may be seen")
+}
+
+// whole is the best level of a kind that a group gives on the whole database.
+// Create counts only where the group's view is open on something.
+func (a Access) whole(k Kind, d catalog.DatabaseID, tr *trace) Level {
+	best := None
+	for _, gid := range a.u.groups {
+		gr, ok := a.g.groups.Get(gid)
+		if !ok {
+			continue
+		}
+		e, ok := gr.entries.Get(d)
+		if !ok || !e.whole[k].Set {
+			continue
+		}
+		l := e.whole[k].Level
+		if k == Create && !e.viewsSomething() {
+			l = None
+		}
+		tr.add(Reason{Group: gid, Kind: k, Level: l, At: e.whole[k].At})
+		best = max(best, l)
+	}
+	tr.settle(k, best)
+	return best
+}
+
+// viewsSomething tells whether some View of the entry is above Blocked.
+func (e *entry) viewsSomething() bool {
+	open := false
+	e.each(View, func(_ Scope, c Cell) bool {
+		open = c.Level > Blocked
+		return !open
+	})
+	return open
+}
+
+// plain tells whether every table of the database is plainly unrestricted for
+// the person: what SQL needs where nothing governs it.
+func (a Access) plain(d catalog.DatabaseID, tr *trace) bool {
+	for t := range a.g.Catalog().Tables(d) {
+		if !t.Active() {
+			continue
+		}
+		if r := a.resolve(t, nil); r.view != Unrestricted {
+			if tr != nil {
+				tr.because(fmt.Sprintf("SQL needs every table of the database unrestricted, and table %d %q is %s", t.ID, t.Name, View.Word(r.view)))
+			}
+			return false
+		}
+	}
+	return true
+}
+
+// Download is how much of a table's rows the person may export.
+func (a Access) Download(id catalog.TableID) Level {
+	if a.u == nil {
+		return None
+	}
+	t := a.g.Catalog().Table(id)
+	if t == nil || !t.Active() {
+		return None
+	}
+	if a.admin(nil) {
+		return Full
+	}
+	return a.resolve(t, nil).download
+}
+
+// Rows says which rows of a table a person may see. Its zero value is none.
+type Rows struct {
+	all     bool
+	filters []Filter
+}
+
+// Filter is one row condition: all its equalities must hold.
+type Filter []Equality
+
+// Equality is a field that must equal a value of the person's attribute.
+type Equality struct {
+	Field catalog.FieldID
+	Value string
+}
+
+// All tells whether no row is hidden.
+func (r Rows) All() bool { return r.all }
+
+// Filters are the conditions of which at least one must hold; when there are
+// none, and not All, there are no rows.
+func (r Rows) Filters() []Filter { return r.filters }
+
+// Rows returns the rows of a table that the person may see with the right
+// QueryTable or ShowTable, or a *DeniedError. Query compilation asks it for
+// every table it reads.
+func (a Access) Rows(right Right, id catalog.TableID) (Rows, error) {
+	if right != QueryTable && right != ShowTable {
+		right = 0
+	}
+	if err := a.Check(right, ATable(id)); err != nil {
+		return Rows{}, err
+	}
+	if a.admin(nil) {
+		return Rows{all: true}, nil
+	}
+	t := a.g.Catalog().Table(id)
+	r := a.resolve(t, nil)
+	switch r.view {
+	case Unrestricted, None: // None: ShowTable was granted by the collection
+		return Rows{all: true}, nil
+	case Sandboxed:
+		var rows Rows
+		a.filters(t, &rows.filters, nil)
+		return rows, nil
+	}
+	tr := &trace{}
+	tr.because("rows as a database role sees them need a boundary in the database, and none is set up")
+	return Rows{}, &DeniedError{tr.decision(a, right, ATable(id), false)}
+}
+
+// filters collects the row conditions of the person's sandboxes on a table.
+// It is false when there are none or one misses its attribute.
+func (a Access) filters(t *catalog.Table, into *[]Filter, tr *trace) bool {
+	found := false
+	for _, gid := range a.u.groups {
+		gr, ok := a.g.groups.Get(gid)
+		if !ok {
+			continue
+		}
+		e, ok := gr.entries.Get(t.Database)
+		if !ok {
+			continue
+		}
+		if view, _, _, _ := a.given(gr, e, t); view != Sandboxed {
+			continue
+		}
+		s, ok := gr.sandboxes.Get(t.ID)
+		if !ok || len(s.Where) == 0 {
+			if tr != nil {
+				tr.add(Reason{Group: gid, Kind: View, Level: Sandboxed, Note: "sandboxed without a policy: contributes no rows"})
+			}
+			continue
+		}
+		var f Filter
+		for _, w := range s.Where {
+			v := a.u.Attributes[w.Attribute]
+			if v == "" {
+				if tr != nil {
+					tr.because(fmt.Sprintf("the person has no value for the attribute %q that the sandbox of group %d needs", w.Attribute, gid))
+				}
+				return false
+			}
+			if into != nil {
+				f = append(f, Equality{w.Field, v})
+			}
+		}
+		found = true
+		if into != nil {
+			*into = append(*into, f)
+		}
+	}
+	return found
+}

@@ -1,0 +1,423 @@
+package permission
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/sluice-bi/sluice/internal/catalog"
+)
+
+// Change is one typed difference between two graphs: what was there (From)
+// and what is to be there (To). The set of changes is closed: SetGroup,
+// SetUser, SetMembership, SetDataAccess, SetCollectionAccess, SetSandbox,
+// SetTableMark, SetStrict, SetCollection.
+//
+//sumtype:decl
+type Change interface {
+	fmt.Stringer
+	// Inverse undoes the change.
+	Inverse() Change
+	apply(g *Graph) error
+}
+
+// SetGroup makes (From nil), alters or removes (To nil) a group. A group that
+// is removed must have no members, levels or sandboxes left.
+type SetGroup struct {
+	From *Group `json:"from,omitempty"`
+	To   *Group `json:"to,omitempty"`
+}
+
+// SetUser makes, alters, deactivates or removes a user.
+type SetUser struct {
+	From *User `json:"from,omitempty"`
+	To   *User `json:"to,omitempty"`
+}
+
+// SetMembership adds a user to a group or removes one.
+type SetMembership struct {
+	User  UserID  `json:"user"`
+	Group GroupID `json:"group"`
+	From  bool    `json:"from,omitempty"`
+	To    bool    `json:"to,omitempty"`
+}
+
+// SetDataAccess writes a level of the data graph.
+type SetDataAccess struct {
+	Group    GroupID            `json:"group"`
+	Database catalog.DatabaseID `json:"database"`
+	Kind     Kind               `json:"kind"`
+	Scope    Scope              `json:"scope"`
+	From     Cell               `json:"from"`
+	To       Cell               `json:"to"`
+}
+
+// SetCollectionAccess writes a level of the collection graph.
+type SetCollectionAccess struct {
+	Group      GroupID      `json:"group"`
+	Collection CollectionID `json:"collection"`
+	From       Cell         `json:"from"`
+	To         Cell         `json:"to"`
+}
+
+// SetSandbox makes, alters or removes the policy of a group on a table.
+type SetSandbox struct {
+	From *Sandbox `json:"from,omitempty"`
+	To   *Sandbox `json:"to,omitempty"`
+}
+
+// SetTableMark writes the marks of a table.
+type SetTableMark struct {
+	Table catalog.TableID `json:"table"`
+	From  TableMark       `json:"from"`
+	To    TableMark       `json:"to"`
+}
+
+// SetStrict makes a database strict, or no longer.
+type SetStrict struct {
+	Database catalog.DatabaseID `json:"database"`
+	From     bool               `json:"from,omitempty"`
+	To       bool               `json:"to,omitempty"`
+}
+
+// SetCollection makes, renames, moves or removes a collection.
+type SetCollection struct {
+	From *CollectionNode `json:"from,omitempty"`
+	To   *CollectionNode `json:"to,omitempty"`
+}
+
+// Inverse undoes the change.
+func (c SetGroup) Inverse() Change { return SetGroup{c.To, c.From} }
+
+// Inverse undoes the change.
+func (c SetUser) Inverse() Change { return SetUser{c.To, c.From} }
+
+// Inverse undoes the change.
+func (c SetMembership) Inverse() Change { c.From, c.To = c.To, c.From; return c }
+
+// Inverse undoes the change.
+func (c SetDataAccess) Inverse() Change { c.From, c.To = c.To, c.From; return c }
+
+// Inverse undoes the change.
+func (c SetCollectionAccess) Inverse() Change { c.From, c.To = c.To, c.From; return c }
+
+// Inverse undoes the change.
+func (c SetSandbox) Inverse() Change { return SetSandbox{c.To, c.From} }
+
+// Inverse undoes the change.
+func (c SetTableMark) Inverse() Change { c.From, c.To = c.To, c.From; return c }
+
+// Inverse undoes the change.
+func (c SetStrict) Inverse() Change { c.From, c.To = c.To, c.From; return c }
+
+// Inverse undoes the change.
+func (c SetCollection) Inverse() Change { return SetCollection{c.To, c.From} }
+
+func (c SetGroup) String() string {
+	switch {
+	case c.From == nil:
+		return fmt.Sprintf("make group %d %q", c.To.ID, c.To.Name)
+	case c.To == nil:
+		return fmt.Sprintf("remove group %d %q", c.From.ID, c.From.Name)
+	}
+	return fmt.Sprintf("alter group %d: %+v to %+v", c.To.ID, *c.From, *c.To)
+}
+
+func (c SetUser) String() string {
+	switch {
+	case c.From == nil:
+		return fmt.Sprintf("make user %d %q", c.To.ID, c.To.Name)
+	case c.To == nil:
+		return fmt.Sprintf("remove user %d %q", c.From.ID, c.From.Name)
+	case c.From.Active != c.To.Active:
+		return fmt.Sprintf("set user %d active to %v", c.To.ID, c.To.Active)
+	}
+	return fmt.Sprintf("alter user %d %q", c.To.ID, c.To.Name)
+}
+
+func (c SetMembership) String() string {
+	if c.To {
+		return fmt.Sprintf("add user %d to group %d", c.User, c.Group)
+	}
+	return fmt.Sprintf("remove user %d from group %d", c.User, c.Group)
+}
+
+func (c SetDataAccess) String() string {
+	return fmt.Sprintf("group %d, database %d%s: %s %s to %s", c.Group, c.Database, c.Scope, c.Kind, c.Kind.cellWord(c.From), c.Kind.cellWord(c.To))
+}
+
+func (c SetCollectionAccess) String() string {
+	return fmt.Sprintf("group %d, collection %s: %s to %s", c.Group, c.Collection, Collection.cellWord(c.From), Collection.cellWord(c.To))
+}
+
+func (c SetSandbox) String() string {
+	switch {
+	case c.From == nil:
+		return fmt.Sprintf("sandbox table %d for group %d", c.To.Table, c.To.Group)
+	case c.To == nil:
+		return fmt.Sprintf("remove the sandbox of group %d on table %d", c.From.Group, c.From.Table)
+	}
+	return fmt.Sprintf("alter the sandbox of group %d on table %d", c.To.Group, c.To.Table)
+}
+
+func (c SetTableMark) String() string {
+	return fmt.Sprintf("mark table %d: governed %v, shared %v", c.Table, c.To.Governed, c.To.Shared)
+}
+
+func (c SetStrict) String() string {
+	return fmt.Sprintf("set database %d strict to %v", c.Database, c.To)
+}
+
+func (c SetCollection) String() string {
+	switch {
+	case c.From == nil:
+		return fmt.Sprintf("make collection %s %q", c.To.ID, c.To.Name)
+	case c.To == nil:
+		return fmt.Sprintf("remove collection %s %q", c.From.ID, c.From.Name)
+	}
+	return fmt.Sprintf("alter collection %s: %q in %s to %q in %s", c.To.ID, c.From.Name, c.From.Parent, c.To.Name, c.To.Parent)
+}
+
+func (k Kind) cellWord(c Cell) string {
+	if !c.Set {
+		return "nothing"
+	}
+	return k.Word(c.Level)
+}
+
+// String names the scope for a sentence that already named the database.
+func (s Scope) String() string {
+	switch s.Depth {
+	case OfSchema:
+		return fmt.Sprintf(", schema %q", s.Schema)
+	case OfTable:
+		return fmt.Sprintf(", table %d", s.Table)
+	}
+	return ""
+}
+
+func (c CollectionID) String() string {
+	if c == Root {
+		return "root"
+	}
+	return fmt.Sprint(int64(c))
+}
+
+// Apply gives the graph with the changes made, in their order. A change whose
+// From is not what the graph holds, or that speaks of something that is not
+// there, is an error, and then there is no new graph. Revisions stay.
+func (g *Graph) Apply(changes ...Change) (*Graph, error) {
+	n := *g
+	for _, c := range changes {
+		if err := c.apply(&n); err != nil {
+			return nil, fmt.Errorf("%s: %w", c, err)
+		}
+	}
+	return &n, nil
+}
+
+// errStale says that From is not what is there.
+var errStale = fmt.Errorf("the state to change from is not the present one")
+
+func (c SetGroup) apply(g *Graph) error {
+	switch {
+	case c.From == nil && c.To == nil:
+		return errStale
+	case c.From == nil:
+		if g.groups.Has(c.To.ID) {
+			return errStale
+		}
+		g.groups = g.groups.Set(c.To.ID, &group{Group: *c.To})
+		return nil
+	}
+	old, ok := g.groups.Get(c.From.ID)
+	if !ok || old.Group != *c.From {
+		return errStale
+	}
+	if c.To == nil {
+		if old.members.Len()+old.entries.Len()+old.collections.Len()+old.sandboxes.Len() > 0 {
+			return fmt.Errorf("the group still has members, levels or sandboxes")
+		}
+		g.groups = g.groups.Delete(old.ID)
+		return nil
+	}
+	n := *old
+	n.Group = *c.To
+	g.groups = g.groups.Set(n.ID, &n)
+	return nil
+}
+
+func equalUser(a, b *User) bool {
+	return a.ID == b.ID && a.Name == b.Name && a.Active == b.Active && maps.Equal(a.Attributes, b.Attributes)
+}
+
+func (c SetUser) apply(g *Graph) error {
+	switch {
+	case c.From == nil && c.To == nil:
+		return errStale
+	case c.From == nil:
+		if g.users.Has(c.To.ID) {
+			return errStale
+		}
+		g.users = g.users.Set(c.To.ID, &user{User: *c.To})
+		return nil
+	}
+	old, ok := g.users.Get(c.From.ID)
+	if !ok || !equalUser(&old.User, c.From) {
+		return errStale
+	}
+	if c.To == nil {
+		if len(old.groups) > 0 {
+			return fmt.Errorf("the user is still in a group")
+		}
+		g.users = g.users.Delete(old.ID)
+		return nil
+	}
+	g.users = g.users.Set(old.ID, &user{User: *c.To, groups: old.groups})
+	return nil
+}
+
+func (c SetMembership) apply(g *Graph) error {
+	u, ok := g.users.Get(c.User)
+	if !ok {
+		return fmt.Errorf("there is no user %d", c.User)
+	}
+	i, is := slices.BinarySearch(u.groups, c.Group)
+	if is != c.From {
+		return errStale
+	}
+	n := &user{User: u.User, groups: slices.Clone(u.groups)}
+	if c.To && !is {
+		n.groups = slices.Insert(n.groups, i, c.Group)
+	} else if !c.To && is {
+		n.groups = slices.Delete(n.groups, i, i+1)
+	}
+	return g.alterGroup(c.Group, func(gr *group) {
+		g.users = g.users.Set(c.User, n)
+		if c.To {
+			gr.members = gr.members.Set(c.User, true)
+		} else {
+			gr.members = gr.members.Delete(c.User)
+		}
+	})
+}
+
+// alterGroup lets f change a copy of the group.
+func (g *Graph) alterGroup(id GroupID, f func(*group)) error {
+	old, ok := g.groups.Get(id)
+	if !ok {
+		return fmt.Errorf("there is no group %d", id)
+	}
+	n := *old
+	f(&n)
+	g.groups = g.groups.Set(id, &n)
+	return nil
+}
+
+func (c SetDataAccess) apply(g *Graph) error {
+	if int(c.Kind) >= dataKinds || c.To.Set && !c.Kind.fits(c.To.Level, c.Scope.Depth) {
+		return fmt.Errorf("%s cannot be %q there", c.Kind, c.Kind.Word(c.To.Level))
+	}
+	if g.Cell(c.Group, c.Database, c.Kind, c.Scope) != c.From {
+		return errStale
+	}
+	return g.alterGroup(c.Group, func(gr *group) {
+		e, _ := gr.entries.Get(c.Database)
+		if e = e.with(c.Kind, c.Scope, c.To); e == nil {
+			gr.entries = gr.entries.Delete(c.Database)
+		} else {
+			gr.entries = gr.entries.Set(c.Database, e)
+		}
+	})
+}
+
+func (c SetCollectionAccess) apply(g *Graph) error {
+	if c.To.Set && !Collection.fits(c.To.Level, OfDatabase) {
+		return fmt.Errorf("a collection cannot be %q", Collection.Word(c.To.Level))
+	}
+	if g.CollectionLevel(c.Group, c.Collection) != c.From {
+		return errStale
+	}
+	return g.alterGroup(c.Group, func(gr *group) {
+		if c.To.Set {
+			gr.collections = gr.collections.Set(c.Collection, c.To)
+		} else {
+			gr.collections = gr.collections.Delete(c.Collection)
+		}
+	})
+}
+
+func equalSandbox(a, b *Sandbox) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Group == b.Group && a.Table == b.Table && a.At == b.At && slices.Equal(a.Where, b.Where)
+}
+
+func (c SetSandbox) apply(g *Graph) error {
+	is := cmpOr(c.To, c.From)
+	if is == nil || c.From != nil && c.To != nil && (c.From.Group != c.To.Group || c.From.Table != c.To.Table) {
+		return errStale
+	}
+	if !equalSandbox(g.Sandbox(is.Group, is.Table), c.From) {
+		return errStale
+	}
+	return g.alterGroup(is.Group, func(gr *group) {
+		if c.To != nil {
+			gr.sandboxes = gr.sandboxes.Set(is.Table, c.To)
+		} else {
+			gr.sandboxes = gr.sandboxes.Delete(is.Table)
+		}
+	})
+}
+
+func cmpOr[T any](a, b *T) *T {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+func (c SetTableMark) apply(g *Graph) error {
+	if g.Mark(c.Table) != c.From {
+		return errStale
+	}
+	if c.To == (TableMark{}) {
+		g.marks = g.marks.Delete(c.Table)
+	} else {
+		g.marks = g.marks.Set(c.Table, c.To)
+	}
+	return nil
+}
+
+func (c SetStrict) apply(g *Graph) error {
+	if g.Strict(c.Database) != c.From {
+		return errStale
+	}
+	if c.To {
+		g.strict = g.strict.Set(c.Database, true)
+	} else {
+		g.strict = g.strict.Delete(c.Database)
+	}
+	return nil
+}
+
+func (c SetCollection) apply(g *Graph) error {
+	is := cmpOr(c.To, c.From)
+	if is == nil || is.ID == Root {
+		return fmt.Errorf("the root collection cannot be altered")
+	}
+	old, ok := g.collections.Get(is.ID)
+	if ok != (c.From != nil) || ok && *old != *c.From {
+		return errStale
+	}
+	if c.To == nil {
+		g.collections = g.collections.Delete(is.ID)
+		return nil
+	}
+	if p := c.To.Parent; p != Root && !g.collections.Has(p) {
+		return fmt.Errorf("there is no collection %d to lie in", p)
+	}
+	g.collections = g.collections.Set(is.ID, c.To)
+	return nil
+}

@@ -1,0 +1,455 @@
+// Package permission decides who may do what. It is the one engine: the API,
+// lists, query compilation, explanations, previews and plans all ask it, and
+// nothing else decides.
+//
+// A [Graph] is everything that decisions rest on - people, groups,
+// memberships, levels, sandboxes, marks, the tree of collections, and the
+// catalog they speak of - at one revision, immutable. [Graph.AccessOf] gives
+// what one person may do; [Access.Can] answers and [Access.Explain] says why,
+// by the same resolver. A [Change] is a typed difference between two graphs;
+// a [Draft] makes changes out of what somebody wants.
+//
+// The semantics are those of Metabase as design/permissions.md amends them;
+// docs/permissions.md is the page for users. The package is pure: no context,
+// clock, database or log. Start reading at [Graph], then [Access].
+package permission
+
+import (
+	"cmp"
+	"iter"
+	"slices"
+
+	"github.com/sluice-bi/sluice/internal/catalog"
+	"github.com/sluice-bi/sluice/internal/intmap"
+)
+
+// Ids as the API shows them; positive, never used twice.
+type (
+	GroupID      int64
+	UserID       int64
+	CollectionID int64
+)
+
+// The two groups every server has. Every user is in AllUsers, which is an
+// ordinary group otherwise. Members of Administrators may do everything.
+const (
+	AllUsers       GroupID = 1
+	Administrators GroupID = 2
+)
+
+// Root is the root collection ("Our analytics"), "root" on the wire.
+const Root CollectionID = 0
+
+// Group is a group of people.
+type Group struct {
+	ID       GroupID `json:"id"`
+	Name     string  `json:"name"`
+	Internal bool    `json:"internal,omitempty"` // a wide grant on a strict database means what it says
+	// Since is the data revision at which the group was made.
+	Since catalog.Revision `json:"since,omitempty"`
+}
+
+// User is a person or an API key, as far as decisions go.
+type User struct {
+	ID         UserID            `json:"id"`
+	Name       string            `json:"name"` // e-mail, for explanations
+	Active     bool              `json:"active,omitempty"`
+	Attributes map[string]string `json:"attributes,omitempty"` // what sandboxes compare with
+}
+
+// CollectionNode is a collection's place in the tree. Nothing is inherited
+// from the parent; the owner is.
+type CollectionNode struct {
+	ID     CollectionID `json:"id"`
+	Name   string       `json:"name"`
+	Parent CollectionID `json:"parent,omitempty"` // Root at the top level
+	// Owner is the person whose personal collection this is or lies in; 0 for
+	// all others. Only the owner and Administrators have access then.
+	Owner UserID `json:"owner,omitempty"`
+}
+
+// Sandbox is the row policy of one group on one table: a person sees the rows
+// in which every field equals the person's attribute. An empty policy shows
+// nothing.
+type Sandbox struct {
+	Group GroupID             `json:"group"`
+	Table catalog.TableID     `json:"table"`
+	Where []AttributeEquality `json:"where,omitempty"`
+	At    catalog.Revision    `json:"at,omitempty"`
+}
+
+// AttributeEquality is one condition of a Sandbox.
+type AttributeEquality struct {
+	Field     catalog.FieldID `json:"field"`
+	Attribute string          `json:"attribute"`
+}
+
+// TableMark is what is stored about a table besides levels.
+type TableMark struct {
+	// Governed makes None mean Blocked. It is set by the first sandbox and
+	// goes only by an explicit change.
+	Governed bool `json:"governed,omitempty"`
+	// Shared exempts a table of a strict database from being governed.
+	Shared bool `json:"shared,omitempty"`
+}
+
+// Graph is the whole state that decisions rest on, at one revision. It never
+// changes; [Graph.Apply] gives a new one that shares the rest. The zero value
+// is an empty graph, in which nobody may do anything. Records it hands out
+// are shared and must not be written to.
+type Graph struct {
+	catalog     *catalog.Snapshot
+	revision    catalog.Revision
+	collection  int64 // revision of the collection graph
+	groups      intmap.Map[GroupID, *group]
+	users       intmap.Map[UserID, *user]
+	collections intmap.Map[CollectionID, *CollectionNode]
+	marks       intmap.Map[catalog.TableID, TableMark]
+	strict      intmap.Map[catalog.DatabaseID, bool]
+}
+
+type group struct {
+	Group
+	members     intmap.Map[UserID, bool]
+	entries     intmap.Map[catalog.DatabaseID, *entry]
+	collections intmap.Map[CollectionID, Cell]
+	sandboxes   intmap.Map[catalog.TableID, *Sandbox]
+}
+
+type user struct {
+	User
+	groups []GroupID // sorted
+}
+
+// New is a graph over the catalog with nobody and nothing in it.
+func New(c *catalog.Snapshot) *Graph { return &Graph{catalog: c} }
+
+// Catalog is the catalog the graph speaks of.
+func (g *Graph) Catalog() *catalog.Snapshot {
+	if g.catalog == nil {
+		return &catalog.Snapshot{}
+	}
+	return g.catalog
+}
+
+// WithCatalog is the graph over another state of the catalog.
+func (g *Graph) WithCatalog(c *catalog.Snapshot) *Graph {
+	n := *g
+	n.catalog = c
+	return &n
+}
+
+// Revision is the revision of the data graph.
+func (g *Graph) Revision() catalog.Revision { return g.revision }
+
+// CollectionRevision is the revision of the collection graph.
+func (g *Graph) CollectionRevision() int64 { return g.collection }
+
+// WithRevisions is the graph under other revision numbers.
+func (g *Graph) WithRevisions(data catalog.Revision, collection int64) *Graph {
+	n := *g
+	n.revision, n.collection = data, collection
+	return &n
+}
+
+// Group returns the group with the id, or nil.
+func (g *Graph) Group(id GroupID) *Group {
+	if gr, ok := g.groups.Get(id); ok {
+		return &gr.Group
+	}
+	return nil
+}
+
+// Groups yields all groups in the order of their ids.
+func (g *Graph) Groups() iter.Seq[*Group] {
+	return func(yield func(*Group) bool) {
+		for _, gr := range g.groups.All() {
+			if !yield(&gr.Group) {
+				return
+			}
+		}
+	}
+}
+
+// User returns the user with the id, active or not, or nil.
+func (g *Graph) User(id UserID) *User {
+	if u, ok := g.users.Get(id); ok {
+		return &u.User
+	}
+	return nil
+}
+
+// Users yields all users in the order of their ids.
+func (g *Graph) Users() iter.Seq[*User] {
+	return func(yield func(*User) bool) {
+		for _, u := range g.users.All() {
+			if !yield(&u.User) {
+				return
+			}
+		}
+	}
+}
+
+// GroupsOf returns the groups of a user, sorted. The slice is shared.
+func (g *Graph) GroupsOf(id UserID) []GroupID {
+	if u, ok := g.users.Get(id); ok {
+		return u.groups
+	}
+	return nil
+}
+
+// Members yields the users of a group, active or not, in the order of the ids.
+func (g *Graph) Members(id GroupID) iter.Seq[UserID] {
+	gr, ok := g.groups.Get(id)
+	if !ok {
+		return func(func(UserID) bool) {}
+	}
+	return gr.members.Keys()
+}
+
+// IsMember tells whether the user is in the group.
+func (g *Graph) IsMember(u UserID, id GroupID) bool {
+	_, ok := slices.BinarySearch(g.GroupsOf(u), id)
+	return ok
+}
+
+// Collection returns the place of a collection, or nil. Root has none.
+func (g *Graph) Collection(id CollectionID) *CollectionNode {
+	c, _ := g.collections.Get(id)
+	return c
+}
+
+// Collections yields all collections but Root in the order of their ids.
+func (g *Graph) Collections() iter.Seq[*CollectionNode] {
+	return func(yield func(*CollectionNode) bool) {
+		for _, c := range g.collections.All() {
+			if !yield(c) {
+				return
+			}
+		}
+	}
+}
+
+// CollectionLevel is what is written for a group on a collection.
+func (g *Graph) CollectionLevel(id GroupID, c CollectionID) Cell {
+	if gr, ok := g.groups.Get(id); ok {
+		cell, _ := gr.collections.Get(c)
+		return cell
+	}
+	return Cell{}
+}
+
+// CollectionLevels yields what is written for a group, by collection.
+func (g *Graph) CollectionLevels(id GroupID) iter.Seq2[CollectionID, Cell] {
+	gr, ok := g.groups.Get(id)
+	if !ok {
+		return func(func(CollectionID, Cell) bool) {}
+	}
+	return gr.collections.All()
+}
+
+// Sandbox returns the policy of a group on a table, or nil.
+func (g *Graph) Sandbox(id GroupID, t catalog.TableID) *Sandbox {
+	if gr, ok := g.groups.Get(id); ok {
+		s, _ := gr.sandboxes.Get(t)
+		return s
+	}
+	return nil
+}
+
+// Sandboxes yields the policies of a group in the order of the tables.
+func (g *Graph) Sandboxes(id GroupID) iter.Seq[*Sandbox] {
+	return func(yield func(*Sandbox) bool) {
+		gr, ok := g.groups.Get(id)
+		if !ok {
+			return
+		}
+		for _, s := range gr.sandboxes.All() {
+			if !yield(s) {
+				return
+			}
+		}
+	}
+}
+
+// Mark returns the stored marks of a table.
+func (g *Graph) Mark(t catalog.TableID) TableMark {
+	m, _ := g.marks.Get(t)
+	return m
+}
+
+// Marks yields the tables that bear a mark.
+func (g *Graph) Marks() iter.Seq2[catalog.TableID, TableMark] { return g.marks.All() }
+
+// Strict tells whether every table of the database that is not shared is
+// governed.
+func (g *Graph) Strict(d catalog.DatabaseID) bool {
+	s, _ := g.strict.Get(d)
+	return s
+}
+
+// Governed tells whether None means Blocked on the table.
+func (g *Graph) Governed(t catalog.TableID) bool {
+	m := g.Mark(t)
+	if m.Governed {
+		return true
+	}
+	tb := g.Catalog().Table(t)
+	return tb != nil && g.Strict(tb.Database) && !m.Shared
+}
+
+// Entries yields the databases in which something is written for a group.
+func (g *Graph) Entries(id GroupID) iter.Seq[catalog.DatabaseID] {
+	gr, ok := g.groups.Get(id)
+	if !ok {
+		return func(func(catalog.DatabaseID) bool) {}
+	}
+	return gr.entries.Keys()
+}
+
+// Cell is what is written for a group at one scope of a database.
+func (g *Graph) Cell(id GroupID, d catalog.DatabaseID, k Kind, s Scope) Cell {
+	return g.entry(id, d).cell(k, s)
+}
+
+// Cells yields what is written for a group in a database, of one kind: the
+// whole database first, then schemas by name, then tables by id.
+func (g *Graph) Cells(id GroupID, d catalog.DatabaseID, k Kind) iter.Seq2[Scope, Cell] {
+	return func(yield func(Scope, Cell) bool) { g.entry(id, d).each(k, yield) }
+}
+
+func (g *Graph) entry(id GroupID, d catalog.DatabaseID) *entry {
+	if gr, ok := g.groups.Get(id); ok {
+		e, _ := gr.entries.Get(d)
+		return e
+	}
+	return nil
+}
+
+// entry is what is written for one group in one database. nil is nothing.
+type entry struct {
+	whole [dataKinds]Cell
+	parts *[dataKinds]parts // nil when nothing is written below the database
+}
+
+// parts is what is written for one kind below the database.
+type parts struct {
+	schemas []schemaCell // sorted by name
+	tables  intmap.Map[catalog.TableID, Cell]
+}
+
+type schemaCell struct {
+	name string
+	cell Cell
+}
+
+func findSchema(s []schemaCell, name string) (int, bool) {
+	return slices.BinarySearchFunc(s, name, func(c schemaCell, n string) int { return cmp.Compare(c.name, n) })
+}
+
+func (e *entry) cell(k Kind, s Scope) Cell {
+	switch {
+	case e == nil || int(k) >= dataKinds:
+	case s.Depth == OfDatabase:
+		return e.whole[k]
+	case e.parts == nil:
+	case s.Depth == OfSchema:
+		if i, ok := findSchema(e.parts[k].schemas, s.Schema); ok {
+			return e.parts[k].schemas[i].cell
+		}
+	default:
+		c, _ := e.parts[k].tables.Get(s.Table)
+		return c
+	}
+	return Cell{}
+}
+
+// find is the deepest cell that is written for a table.
+func (e *entry) find(k Kind, schema string, t catalog.TableID) (Cell, Depth) {
+	if e == nil {
+		return Cell{}, OfDatabase
+	}
+	if e.parts != nil {
+		if c, ok := e.parts[k].tables.Get(t); ok {
+			return c, OfTable
+		}
+		if i, ok := findSchema(e.parts[k].schemas, schema); ok {
+			return e.parts[k].schemas[i].cell, OfSchema
+		}
+	}
+	return e.whole[k], OfDatabase
+}
+
+func (e *entry) each(k Kind, yield func(Scope, Cell) bool) {
+	if e == nil || int(k) >= dataKinds {
+		return
+	}
+	if e.whole[k].Set && !yield(WholeDatabase(), e.whole[k]) {
+		return
+	}
+	if e.parts == nil {
+		return
+	}
+	for _, s := range e.parts[k].schemas {
+		if !yield(WholeSchema(s.name), s.cell) {
+			return
+		}
+	}
+	for t, c := range e.parts[k].tables.All() {
+		if !yield(OneTable(t), c) {
+			return
+		}
+	}
+}
+
+// with is a copy of the entry in which c stands at the scope; nil when nothing
+// is left.
+func (e *entry) with(k Kind, s Scope, c Cell) *entry {
+	n := &entry{}
+	if e != nil {
+		*n = *e
+	}
+	if s.Depth == OfDatabase {
+		n.whole[k] = c
+	} else {
+		p := &[dataKinds]parts{}
+		if n.parts != nil {
+			*p = *n.parts
+		}
+		n.parts = p
+		if s.Depth == OfSchema {
+			i, has := findSchema(p[k].schemas, s.Schema)
+			schemas := slices.Clone(p[k].schemas)
+			switch {
+			case has && c.Set:
+				schemas[i].cell = c
+			case has:
+				schemas = slices.Delete(schemas, i, i+1)
+			case c.Set:
+				schemas = slices.Insert(schemas, i, schemaCell{s.Schema, c})
+			}
+			p[k].schemas = schemas
+		} else if c.Set {
+			p[k].tables = p[k].tables.Set(s.Table, c)
+		} else {
+			p[k].tables = p[k].tables.Delete(s.Table)
+		}
+	}
+	if n.parts != nil && n.empty() {
+		n.parts = nil
+	}
+	if n.parts == nil && n.whole == ([dataKinds]Cell{}) {
+		return nil
+	}
+	return n
+}
+
+// empty tells whether nothing is written below the database.
+func (e *entry) empty() bool {
+	for k := range e.parts {
+		if len(e.parts[k].schemas) > 0 || e.parts[k].tables.Len() > 0 {
+			return false
+		}
+	}
+	return true
+}
