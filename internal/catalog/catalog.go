@@ -107,6 +107,14 @@ func (s *Snapshot) Databases() iter.Seq[*Database] {
 	}
 }
 
+// Same tells whether a database is the very same in both snapshots, its tables
+// included. False is no proof that it differs.
+func (s *Snapshot) Same(o *Snapshot, id DatabaseID) bool {
+	a, _ := s.databases.Get(id)
+	b, _ := o.databases.Get(id)
+	return a == b
+}
+
 // Table returns the table with the id, active or not, or nil.
 func (s *Snapshot) Table(id TableID) *Table {
 	if t, ok := s.tables.Get(id); ok {
