@@ -1,0 +1,102 @@
+package query
+
+import (
+	"encoding/json"
+	"slices"
+
+	"github.com/sluice-bi/sluice/internal/catalog"
+)
+
+// Statement is SQL that the person it was made for may run: [Compile] and
+// [Check] make it and nothing can alter it. The zero value is no statement and
+// must be refused ([Statement.IsZero]).
+type Statement struct {
+	sql       string
+	args      []any
+	columns   []Column
+	database  catalog.DatabaseID
+	revision  catalog.Revision
+	tables    []Table
+	limit     int
+	native    bool
+	sandboxed bool
+	showForm  bool
+}
+
+// Table is a table that a statement may read, by its name in the warehouse.
+type Table struct {
+	ID     catalog.TableID
+	Schema string
+	Name   string
+}
+
+// Column describes a column of the result in Metabase's words.
+type Column struct {
+	Name          string           `json:"name"`
+	DisplayName   string           `json:"display_name"`
+	Description   *string          `json:"description"`
+	BaseType      string           `json:"base_type"`
+	EffectiveType string           `json:"effective_type"`
+	SemanticType  *string          `json:"semantic_type"`
+	FieldRef      json.RawMessage  `json:"field_ref"`
+	Source        string           `json:"source"` // "breakout", "aggregation", "fields" or "native"
+	ID            *catalog.FieldID `json:"id,omitempty"`
+	TableID       *catalog.TableID `json:"table_id,omitempty"`
+	Unit          string           `json:"unit,omitempty"`         // of a date that was cut to it, or a part of one
+	SourceAlias   string           `json:"source_alias,omitempty"` // the join it came by
+	Target        *catalog.FieldID `json:"fk_target_field_id,omitempty"`
+}
+
+// IsZero tells whether this is no statement at all.
+func (s Statement) IsZero() bool { return s.sql == "" }
+
+// SQL is the text, with the dialect's placeholders for [Statement.Args].
+func (s Statement) SQL() string { return s.sql }
+
+// Args are the values to bind: string, int64, float64, bool or nil.
+func (s Statement) Args() []any { return slices.Clone(s.args) }
+
+// Columns describe the result of a structured question. Those of a native
+// one are known only when it has run: then it is nil.
+func (s Statement) Columns() []Column { return slices.Clone(s.columns) }
+
+// Database is the warehouse to run it in.
+func (s Statement) Database() catalog.DatabaseID { return s.database }
+
+// Revision is the data revision of the permissions it was made under.
+func (s Statement) Revision() catalog.Revision { return s.revision }
+
+// Sandboxed tells whether rows are held back from the person.
+func (s Statement) Sandboxed() bool { return s.sandboxed }
+
+// Native tells whether the text was typed by a person, so that only the
+// engine's authorizer keeps it to [Statement.Tables].
+func (s Statement) Native() bool { return s.native }
+
+// Limit is the most rows that may be handed out, always above 0. SQL made by
+// [Compile] asks for at most one row more, whose arrival says that the result
+// was cut; a native statement asks for what it likes.
+func (s Statement) Limit() int { return s.limit }
+
+// Tables are all the tables that it may read, sorted by id. For a structured
+// question they are those it does read.
+func (s Statement) Tables() []Table { return slices.Clone(s.tables) }
+
+// Reads tells whether it may read the table of this schema and name.
+func (s Statement) Reads(schema, name string) bool {
+	return slices.ContainsFunc(s.tables, func(t Table) bool { return t.Schema == schema && t.Name == name })
+}
+
+// NativeForm is the SQL as {"query": ..., "params": ...}, and whether the
+// person may be shown it: it is for people who may write SQL themselves.
+func (s Statement) NativeForm() (json.RawMessage, bool) {
+	if s.IsZero() || !s.showForm {
+		return nil, false
+	}
+	var params any
+	if len(s.args) > 0 {
+		params = s.args
+	}
+	form, err := json.Marshal(map[string]any{"query": s.sql, "params": params})
+	return form, err == nil
+}
