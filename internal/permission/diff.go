@@ -169,27 +169,41 @@ type Edge struct {
 	Database catalog.DatabaseID
 }
 
-// Edges lists the entries of the data graph in which two graphs differ, in
-// order.
+// Edges lists the entries of the data graph, policies included, in which two
+// graphs differ, in order.
 func Edges(a, b *Graph) []Edge {
 	var edges []Edge
+	var empty group
 	for id := range intmap.Changes(a.groups, b.groups) {
-		var ea, eb intmap.Map[catalog.DatabaseID, *entry]
-		if gr, ok := a.groups.Get(id); ok {
-			ea = gr.entries
+		ga, ok := a.groups.Get(id)
+		if !ok {
+			ga = &empty
 		}
-		if gr, ok := b.groups.Get(id); ok {
-			eb = gr.entries
+		gb, ok := b.groups.Get(id)
+		if !ok {
+			gb = &empty
 		}
-		for db := range intmap.Changes(ea, eb) {
-			was, _ := ea.Get(db)
-			is, _ := eb.Get(db)
+		for db := range intmap.Changes(ga.entries, gb.entries) {
+			was, _ := ga.entries.Get(db)
+			is, _ := gb.entries.Get(db)
 			if differ(was, is) {
 				edges = append(edges, Edge{id, db})
 			}
 		}
+		for t := range intmap.Changes(ga.sandboxes, gb.sandboxes) {
+			was, _ := ga.sandboxes.Get(t)
+			is, _ := gb.sandboxes.Get(t)
+			if tb := cmpOr(b.Catalog().Table(t), a.Catalog().Table(t)); tb != nil && !equalSandbox(was, is) {
+				edges = append(edges, Edge{id, tb.Database})
+			}
+		}
 	}
-	return edges
+	slices.SortFunc(edges, Edge.compare)
+	return slices.Compact(edges)
+}
+
+func (e Edge) compare(o Edge) int {
+	return cmp.Or(cmp.Compare(e.Group, o.Group), cmp.Compare(e.Database, o.Database))
 }
 
 func differ(a, b *entry) bool {
