@@ -1,0 +1,26 @@
+package store
+
+import "errors"
+
+// Errors that callers tell apart with errors.Is.
+var (
+	ErrNotFound = errors.New("not found")
+	ErrConflict = errors.New("conflict with the present state")
+	// ErrStale is a graph revision that is too old, unknown or in the future.
+	ErrStale  = errors.New("the revision is not available")
+	ErrClosed = errors.New("the store is closed")
+)
+
+// InvalidError is a value that cannot be stored. Its Message is meant for the
+// person who sent it; Field is the name of the value on the wire, or empty
+// when the refusal is about the whole.
+type InvalidError struct {
+	Field, Message string
+}
+
+func (e *InvalidError) Error() string {
+	if e.Field == "" {
+		return e.Message
+	}
+	return e.Field + ": " + e.Message
+}
