@@ -1,0 +1,438 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Bodies are read into typed structs before any handler runs. What a struct
+// field accepts is decided by its type alone:
+//
+//	string, bool, float64   a JSON string, boolean, number
+//	int, int64              an integral JSON number
+//	ID                      an integral JSON number or a decimal string
+//	Object, Array           a JSON object or array, kept as it was sent
+//	json.RawMessage, any    any JSON value
+//	Opt[T], *T              a T; Opt also tells null from absent
+//	[]T, map[string]T       an array or object of T
+//	struct                  an object; unknown keys are ignored
+//	a wireType              what it says itself
+//
+// null stands for "not given", as clients send it. Keys are compared exactly.
+// A field's tag rule:"required,nonblank,email,positive" asks for more.
+
+// ID is an id in a body: a JSON number or a decimal string, as clients send
+// both.
+type ID int64
+
+// Opt is a field of a body of which it matters whether it was sent.
+type Opt[T any] struct {
+	// Set tells that the key was there.
+	Set bool
+	// Null tells that its value was null.
+	Null  bool
+	Value T
+}
+
+// Get returns the value, and whether one was given; null is not a value.
+func (o Opt[T]) Get() (T, bool) { return o.Value, o.Set && !o.Null }
+
+// Ptr is the value, or nil when none was given.
+func (o Opt[T]) Ptr() *T {
+	if v, ok := o.Get(); ok {
+		return &v
+	}
+	return nil
+}
+
+func (Opt[T]) optional() {}
+
+// Object is a JSON object kept byte for byte; nil when none was sent.
+type Object json.RawMessage
+
+// MarshalJSON writes the object as it was read; nil is null.
+func (o Object) MarshalJSON() ([]byte, error) { return json.RawMessage(o).MarshalJSON() }
+
+// Array is a JSON array kept byte for byte; nil when none was sent.
+type Array json.RawMessage
+
+// MarshalJSON writes the array as it was read; nil is null.
+func (a Array) MarshalJSON() ([]byte, error) { return json.RawMessage(a).MarshalJSON() }
+
+// A wireType reads itself from JSON that is neither null nor malformed. It
+// returns "" or what the value must be, such as "a boolean".
+type wireType interface {
+	fromWire(raw []byte) (must string)
+	// wireSchema is its JSON schema in the OpenAPI document.
+	wireSchema() schema
+}
+
+func (id *ID) fromWire(raw []byte) string {
+	text := string(raw)
+	if kindOf(raw) == "a string" {
+		text, _ = unquote(raw)
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || text[0] == '+' {
+		return "an integer or a string of decimal digits"
+	}
+	*id = ID(n)
+	return ""
+}
+
+func (o *Object) fromWire(raw []byte) string {
+	if kindOf(raw) != "an object" {
+		return "a map"
+	}
+	*o = slices.Clone(raw)
+	return ""
+}
+
+func (a *Array) fromWire(raw []byte) string {
+	if kindOf(raw) != "an array" {
+		return "an array"
+	}
+	*a = slices.Clone(raw)
+	return ""
+}
+
+// decodeBody reads the request's body into a new value of the type of like.
+// Every mistake is reported, by field. An absent body is an empty object.
+func decodeBody(r *http.Request, like any, form bool) (any, error) {
+	data, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err // *http.MaxBytesError, or the client went away
+	}
+	into := reflect.New(reflect.TypeOf(like))
+	if form && strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
+		if data, err = formToJSON(data, into.Type().Elem()); err != nil {
+			return nil, err
+		}
+	}
+	if len(bytes.TrimSpace(data)) == 0 {
+		data = []byte("{}")
+	}
+	return into.Interface(), decodeJSON(data, into.Elem())
+}
+
+// decodeJSON reads a whole JSON text into v.
+func decodeJSON(data []byte, v reflect.Value) error {
+	var raw json.RawMessage
+	if err := json.Unmarshal(data, &raw); err != nil {
+		var syntax *json.SyntaxError
+		if errors.As(err, &syntax) {
+			at := min(int(syntax.Offset), len(data))
+			line := 1 + bytes.Count(data[:at], []byte{'\n'})
+			return message{http.StatusBadRequest, fmt.Sprintf("The body is not valid JSON: %s at line %d, byte %d.", syntax, line, at)}
+		}
+		return message{http.StatusBadRequest, "The body is not valid JSON."}
+	}
+	raw = bytes.TrimSpace(raw)
+	var d binder
+	if kindOf(raw) == "null" {
+		raw = []byte("{}")
+	}
+	d.value("", raw, v, "")
+	return d.problems()
+}
+
+// binder fills a value from JSON and collects what does not fit.
+type binder struct{ found invalid }
+
+func (d *binder) problems() error {
+	if len(d.found.Errors) == 0 {
+		return nil
+	}
+	return d.found
+}
+
+func (d *binder) wrong(path, must, received string) {
+	if path == "" {
+		path = "body"
+	}
+	d.found.add(path, "value must be "+must+".", "should be "+must+", received: "+received)
+}
+
+func (d *binder) value(path string, raw []byte, v reflect.Value, rule string) {
+	if w, ok := v.Addr().Interface().(wireType); ok {
+		if must := w.fromWire(raw); must != "" {
+			d.wrong(path, must, kindOf(raw))
+		} else if has(rule, "positive") && v.Kind() == reflect.Int64 && v.Int() <= 0 {
+			d.wrong(path, "an integer greater than zero", string(raw))
+		}
+		return
+	}
+	kind := kindOf(raw)
+	switch v.Kind() {
+	case reflect.Pointer:
+		n := reflect.New(v.Type().Elem())
+		d.value(path, raw, n.Elem(), rule)
+		v.Set(n)
+	case reflect.String:
+		d.text(path, raw, v, rule)
+	case reflect.Bool:
+		if kind != "a boolean" {
+			d.wrong(path, "a boolean", kind)
+			return
+		}
+		v.SetBool(raw[0] == 't')
+	case reflect.Int, reflect.Int64:
+		n, err := strconv.ParseInt(string(raw), 10, 64)
+		switch {
+		case err != nil:
+			d.wrong(path, "an integer", kind)
+		case has(rule, "positive") && n <= 0:
+			d.wrong(path, "an integer greater than zero", string(raw))
+		default:
+			v.SetInt(n)
+		}
+	case reflect.Float64:
+		n, err := strconv.ParseFloat(string(raw), 64)
+		if kind != "a number" || err != nil {
+			d.wrong(path, "a number", kind)
+			return
+		}
+		v.SetFloat(n)
+	case reflect.Slice:
+		if v.Type() == reflect.TypeFor[json.RawMessage]() {
+			v.SetBytes(slices.Clone(raw))
+			return
+		}
+		d.array(path, raw, v)
+	case reflect.Map:
+		d.table(path, raw, v)
+	case reflect.Struct:
+		d.object(path, raw, v)
+	case reflect.Interface:
+		dec := json.NewDecoder(bytes.NewReader(raw))
+		dec.UseNumber()
+		var a any
+		if dec.Decode(&a) == nil && a != nil {
+			v.Set(reflect.ValueOf(a))
+		}
+	default:
+		panic("api: a body cannot hold a " + v.Type().String())
+	}
+}
+
+func (d *binder) text(path string, raw []byte, v reflect.Value, rule string) {
+	must := "a string"
+	if has(rule, "nonblank") {
+		must = "a non-blank string"
+	}
+	s, ok := unquote(raw)
+	switch {
+	case !ok:
+		d.wrong(path, must, kindOf(raw))
+	case strings.ContainsRune(s, 0): // which PostgreSQL cannot store
+		d.wrong(path, "a string without NUL characters", "one with such a character")
+	case has(rule, "nonblank") && strings.TrimSpace(s) == "":
+		d.wrong(path, must, "a blank string")
+	case has(rule, "email") && !plausibleEmail(s):
+		d.wrong(path, "a valid email address", "something else")
+	default:
+		v.SetString(s)
+	}
+}
+
+func (d *binder) array(path string, raw []byte, v reflect.Value) {
+	var items []json.RawMessage
+	if kindOf(raw) != "an array" || json.Unmarshal(raw, &items) != nil {
+		d.wrong(path, "an array", kindOf(raw))
+		return
+	}
+	v.Set(reflect.MakeSlice(v.Type(), len(items), len(items)))
+	for i, item := range items {
+		d.member(fmt.Sprintf("%s[%d]", path, i), bytes.TrimSpace(item), v.Index(i))
+	}
+}
+
+func (d *binder) table(path string, raw []byte, v reflect.Value) {
+	var items map[string]json.RawMessage
+	if kindOf(raw) != "an object" || json.Unmarshal(raw, &items) != nil {
+		d.wrong(path, "a map", kindOf(raw))
+		return
+	}
+	v.Set(reflect.MakeMapWithSize(v.Type(), len(items)))
+	for key, item := range items {
+		at := join(path, key)
+		if strings.ContainsRune(key, 0) {
+			d.wrong(at, "a key without NUL characters", "one with such a character")
+			continue
+		}
+		n := reflect.New(v.Type().Elem()).Elem()
+		if item = bytes.TrimSpace(item); kindOf(item) == "null" && n.Kind() != reflect.Interface && n.Kind() != reflect.Slice {
+			continue // not given
+		}
+		d.value(at, item, n, "")
+		v.SetMapIndex(reflect.ValueOf(key).Convert(v.Type().Key()), n)
+	}
+}
+
+// member reads an element of an array, where null is not "not given".
+func (d *binder) member(path string, raw []byte, v reflect.Value) {
+	_, own := v.Addr().Interface().(wireType)
+	if kindOf(raw) == "null" && (own || v.Kind() != reflect.Interface && v.Kind() != reflect.Pointer && v.Kind() != reflect.Slice) {
+		d.wrong(path, "given", "null")
+		return
+	}
+	if kindOf(raw) != "null" || v.Kind() == reflect.Slice {
+		d.value(path, raw, v, "")
+	}
+}
+
+func (d *binder) object(path string, raw []byte, v reflect.Value) {
+	var items map[string]json.RawMessage
+	if kindOf(raw) != "an object" || json.Unmarshal(raw, &items) != nil {
+		d.wrong(path, "a map", kindOf(raw))
+		return
+	}
+	d.fields(path, items, v)
+}
+
+func (d *binder) fields(path string, items map[string]json.RawMessage, v reflect.Value) {
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		if f.Anonymous {
+			d.fields(path, items, v.Field(i))
+			continue
+		}
+		name := jsonName(f)
+		if name == "" {
+			continue
+		}
+		at, rule := join(path, name), f.Tag.Get("rule")
+		item, sent := items[name]
+		item = bytes.TrimSpace(item)
+		given := sent && kindOf(item) != "null"
+		into := v.Field(i)
+		if isOpt(f.Type) {
+			into.FieldByName("Set").SetBool(sent)
+			into.FieldByName("Null").SetBool(sent && !given)
+			into = into.FieldByName("Value")
+		}
+		switch {
+		case given:
+			d.value(at, item, into, rule)
+		case has(rule, "required"):
+			must := mustBe(into.Type(), rule)
+			d.found.add(at, "value must be "+must+".", "missing required key")
+		}
+	}
+}
+
+// mustBe says in words what a type accepts.
+func mustBe(t reflect.Type, rule string) string {
+	if has(rule, "email") {
+		return "a valid email address"
+	}
+	if has(rule, "nonblank") {
+		return "a non-blank string"
+	}
+	if has(rule, "positive") {
+		return "an integer greater than zero"
+	}
+	if w, ok := reflect.New(t).Interface().(wireType); ok {
+		return w.fromWire([]byte("null"))
+	}
+	var d binder
+	d.value("x", []byte("null"), reflect.New(t).Elem(), rule)
+	if text, ok := d.found.Errors["x"]; ok {
+		return strings.TrimSuffix(strings.TrimPrefix(text, "value must be "), ".")
+	}
+	return "given"
+}
+
+// kindOf names the kind of a JSON value.
+func kindOf(raw []byte) string {
+	if len(raw) == 0 {
+		return "nothing"
+	}
+	switch raw[0] {
+	case '{':
+		return "an object"
+	case '[':
+		return "an array"
+	case '"':
+		return "a string"
+	case 't', 'f':
+		return "a boolean"
+	case 'n':
+		return "null"
+	}
+	return "a number"
+}
+
+func unquote(raw []byte) (string, bool) {
+	var s string
+	if kindOf(raw) != "a string" || json.Unmarshal(raw, &s) != nil {
+		return "", false
+	}
+	return s, true
+}
+
+func isOpt(t reflect.Type) bool {
+	_, ok := reflect.Zero(t).Interface().(interface{ optional() })
+	return ok && t.Kind() == reflect.Struct
+}
+
+// jsonName is the field's key in JSON; "" when it has none.
+func jsonName(f reflect.StructField) string {
+	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+	if !f.IsExported() || name == "-" {
+		return ""
+	}
+	if name == "" {
+		panic("api: field " + f.Name + " of a wire type has no json tag")
+	}
+	return name
+}
+
+func has(rule, word string) bool { return slices.Contains(strings.Split(rule, ","), word) }
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+// plausibleEmail asks for something@something without spaces; the mail
+// servers know the rest.
+func plausibleEmail(s string) bool {
+	local, domain, ok := strings.Cut(s, "@")
+	return ok && local != "" && domain != "" && len(s) <= 254 && !strings.ContainsAny(s, " \t\r\n,;<>") && !strings.Contains(domain, "@")
+}
+
+// formToJSON turns a form body into the JSON object of the same fields: a
+// field that is not text holds JSON text, as Metabase's own pages send it.
+func formToJSON(data []byte, t reflect.Type) ([]byte, error) {
+	form, err := url.ParseQuery(string(data))
+	if err != nil {
+		return nil, message{http.StatusBadRequest, "The body is not a valid form."}
+	}
+	object := map[string]json.RawMessage{}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name := jsonName(f)
+		values, sent := form[name]
+		if !sent {
+			continue
+		}
+		if text := []byte(values[0]); f.Type.Kind() != reflect.String && json.Valid(text) {
+			object[name] = text
+		} else {
+			object[name], _ = json.Marshal(values[0])
+		}
+	}
+	return json.Marshal(object)
+}

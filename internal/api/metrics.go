@@ -1,0 +1,84 @@
+package api
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/sluice-bi/sluice/internal/store"
+)
+
+// metrics is what /metrics shows, in a registry of its own.
+type metrics struct {
+	handler  http.Handler
+	requests *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+	queries  *prometheus.CounterVec
+	signIns  *prometheus.CounterVec
+}
+
+func newMetrics(s *store.Store) *metrics {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_http_requests_total", Help: "HTTP requests answered, by route and status."}, []string{"method", "route", "status"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "sluice_http_request_duration_seconds", Help: "How long requests took.",
+			Buckets: []float64{.001, .005, .025, .1, .5, 1, 5, 30, 120}}, []string{"route"}),
+		queries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_queries_total", Help: "Questions asked of warehouses, by outcome."}, []string{"outcome"}),
+		signIns: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_sign_ins_total", Help: "Attempts to sign in with a password, by outcome."}, []string{"outcome"}),
+	}
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(m.requests, m.duration, m.queries, m.signIns,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sluice_graph_revision", Help: "Revision of the data permissions graph."},
+			func() float64 { return float64(s.Graph().Revision()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sluice_collection_graph_revision", Help: "Revision of the collection permissions graph."},
+			func() float64 { return float64(s.Graph().CollectionRevision()) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "sluice_store_statements_total", Help: "SQL statements run on the application database."},
+			func() float64 { return float64(s.Statements()) }),
+	)
+	m.handler = promhttp.HandlerFor(reg, promhttp.HandlerOpts{})
+	return m
+}
+
+// request counts an answered request. Methods and routes are of the route
+// table, so that clients cannot make up series.
+func (m *metrics) request(method, route string, status int, took time.Duration) {
+	if route == "" {
+		method, route = "any", "none"
+	}
+	m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Inc()
+	m.duration.WithLabelValues(route).Observe(took.Seconds())
+}
+
+// query counts a question asked of a warehouse; outcome is "completed",
+// "failed" or "denied".
+func (m *metrics) query(outcome string) { m.queries.WithLabelValues(outcome).Inc() }
+
+// serveMetrics shows the metrics to administrators, and without a credential
+// to programs on this machine, which is where collectors usually run.
+func (a *API) serveMetrics(w http.ResponseWriter, hr *http.Request) {
+	r := &request{http: hr, w: w, rec: recorderOf(w)}
+	r.rec.route = "/metrics"
+	if !local(hr) {
+		err := a.authenticate(r)
+		switch {
+		case err != nil:
+		case r.access.User() == 0:
+			err = errUnauthenticated
+		case !r.administers():
+			err = errForbidden
+		}
+		if err != nil {
+			a.fail(w, r, err)
+			return
+		}
+	}
+	a.metrics.handler.ServeHTTP(w, hr)
+}

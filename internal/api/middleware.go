@@ -1,0 +1,133 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/sluice-bi/sluice/internal/permission"
+)
+
+// recorder is the ResponseWriter of every request. It remembers what the log
+// line says about it.
+type recorder struct {
+	http.ResponseWriter
+	id     string // request id
+	route  string // the route's pattern; "" where no route matched
+	user   permission.UserID
+	status int // 0 until the header is written
+	bytes  int64
+}
+
+func recorderOf(w http.ResponseWriter) *recorder { return w.(*recorder) }
+
+func (rec *recorder) WriteHeader(status int) {
+	if rec.status == 0 {
+		rec.status = status
+		if status == statusGone { // for the log; nobody reads it
+			status = http.StatusServiceUnavailable
+		}
+		rec.ResponseWriter.WriteHeader(status)
+	}
+}
+
+func (rec *recorder) Write(b []byte) (int, error) {
+	if rec.status == 0 {
+		rec.WriteHeader(http.StatusOK)
+	}
+	n, err := rec.ResponseWriter.Write(b)
+	rec.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap lets http.ResponseController flush and set deadlines.
+func (rec *recorder) Unwrap() http.ResponseWriter { return rec.ResponseWriter }
+
+// observe wraps everything the server answers: request id, security headers,
+// one log line per request, metrics, and a 500 in place of a panic. The line
+// has no body, token or query string.
+func (a *API) observe(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := a.now()
+		rec := &recorder{ResponseWriter: w, id: requestID(r.Header.Get("X-Request-Id"))}
+		secureHeaders(rec.Header(), rec.id)
+		defer func() {
+			broken := recover()
+			if broken != nil && broken != http.ErrAbortHandler { //nolint:errorlint // panics carry the value itself
+				a.log.Error("panic", "request_id", rec.id, "route", rec.route, "panic", fmt.Sprint(broken), "stack", string(debug.Stack()))
+				if rec.status == 0 {
+					a.internal(rec, &request{http: r, rec: rec})
+				}
+			}
+			if rec.status == 0 {
+				rec.status = http.StatusOK
+			}
+			took := a.now().Sub(start)
+			a.metrics.request(r.Method, rec.route, rec.status, took)
+			a.log.LogAttrs(r.Context(), level(rec), "request", slog.String("request_id", rec.id), slog.String("method", r.Method),
+				slog.String("route", rec.route), slog.Int("status", rec.status), slog.Int64("user", int64(rec.user)),
+				slog.Int64("bytes", rec.bytes), slog.Duration("duration", took.Round(time.Microsecond)))
+			if broken != nil && rec.bytes > 0 {
+				panic(http.ErrAbortHandler) // cut the connection: half an answer is none
+			}
+		}()
+		next.ServeHTTP(rec, r)
+	})
+}
+
+// level keeps probes and scrapes out of the log unless they fail.
+func level(rec *recorder) slog.Level {
+	switch {
+	case rec.status >= 500:
+		return slog.LevelError
+	case rec.status < 400 && (strings.HasPrefix(rec.route, "/api/health") || rec.route == "/metrics"):
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
+}
+
+// requestID is the client's own id when it is short and plain, else a new one.
+func requestID(given string) string {
+	plainText := func(c rune) bool {
+		return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || strings.ContainsRune("-_.", c)
+	}
+	if len(given) > 0 && len(given) <= 64 && strings.IndexFunc(given, func(c rune) bool { return !plainText(c) }) < 0 {
+		return given
+	}
+	return newToken()[:22]
+}
+
+func secureHeaders(h http.Header, id string) {
+	h.Set("X-Request-Id", id)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
+}
+
+// sameWithSlash routes an address with a slash at its end as the one without,
+// as clients send both.
+func sameWithSlash(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p := r.URL.Path; len(p) > 1 && strings.HasSuffix(p, "/") {
+			u := *r.URL
+			u.Path = strings.TrimRight(p, "/")
+			u.RawPath = strings.TrimRight(u.RawPath, "/")
+			if u.Path == "" {
+				u.Path = "/"
+			}
+			n := *r
+			n.URL = &u
+			r = &n
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+var errNoStore = errors.New("api: no store was given")

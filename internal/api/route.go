@@ -1,0 +1,256 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/sluice-bi/sluice/internal/permission"
+	"github.com/sluice-bi/sluice/internal/store"
+)
+
+// Route is one thing that can be asked of the server.
+type Route struct {
+	Method string
+	// Path is the address. {id} stands for a positive number, {key:text} for
+	// any text; an address in which a number is something else does not exist.
+	Path string
+	// Need is the right without which nothing is done. There is no default.
+	Need Need
+	// Query and Body are zero values of the structs that query values (see
+	// decodeQuery) and the body (see decodeBody) are read into; nil for none.
+	Query, Body any
+	// Answer is a zero value of what a 200 carries; nil for none.
+	Answer  any
+	Summary string
+	// Limit is the most that a body may have; 0 is defaultLimit.
+	Limit int64
+	// Form tells that the body may come as a form (see formToJSON).
+	Form bool
+	// Raw leaves the body to the handler, to be read from r.http.Body; Body
+	// is for the documentation only then.
+	Raw bool
+
+	handle func(*API, *request) (any, error)
+}
+
+// defaultLimit is the most bytes a body may have if its route does not say
+// otherwise.
+const defaultLimit = 1 << 20
+
+// Need is a named right that a route asks for. Its zero value is no need, and
+// a route with that does not start.
+type Need struct {
+	name string
+	// public routes are open to everybody; others need a credential first.
+	public bool
+	// check refuses with an error; nil when the credential is enough. It may
+	// load the object that the path names and leave it in the request.
+	check func(*API, *request) error
+}
+
+func (n Need) String() string { return n.name }
+
+// anybody is the need of the few routes that work without signing in.
+func anybody() Need { return Need{name: "anybody", public: true} }
+
+// person is the need of routes that anybody who signed in may use; what they
+// see there is decided per object.
+func person() Need { return Need{name: "person"} }
+
+// administrator is the need of routes for administrators.
+func administrator() Need {
+	return Need{name: "administrator", check: func(_ *API, r *request) error {
+		if !r.administers() {
+			return errForbidden
+		}
+		return nil
+	}}
+}
+
+// object is a need that depends on what the path names. The check loads it,
+// asks r.access, and may leave it in r.object for the handler.
+func object(name string, check func(*API, *request) error) Need {
+	return Need{name: name, check: check}
+}
+
+// request is what a handler gets: everything of it is decoded and typed, and
+// the person is known and has what the route needs.
+type request struct {
+	http  *http.Request
+	w     http.ResponseWriter // for cookies; answers are returned
+	rec   *recorder
+	route *Route
+	body  any // *T for a Body of T; read it with bodyOf
+	query any // *T for a Query of T; read it with queryOf
+	who   credential
+	// access is what the person may do, at the revision that was current when
+	// the request came; nothing for nobody.
+	access permission.Access
+	// object is what the route's need has loaded.
+	object  any
+	numbers map[string]int64
+}
+
+// bodyOf is the decoded body. T is the type of the route's Body.
+func bodyOf[T any](r *request) *T { return r.body.(*T) }
+
+// queryOf is the decoded query values. T is the type of the route's Query.
+func queryOf[T any](r *request) *T { return r.query.(*T) }
+
+func (r *request) ctx() context.Context { return r.http.Context() }
+
+// id is the number that stands for {name} in the path.
+func (r *request) id(name string) int64 {
+	n, ok := r.numbers[name]
+	if !ok {
+		panic("api: " + r.route.Path + " has no number " + name)
+	}
+	return n
+}
+
+// text is what stands for {name:text} in the path.
+func (r *request) text(name string) string { return r.http.PathValue(name) }
+
+// administers asks whether the person may do everything.
+func (r *request) administers() bool {
+	return r.access.Can(permission.Administer, permission.Server)
+}
+
+// actor is who writes, for revisions and the audit log. The reason comes from
+// the X-Sluice-Reason header, if there is one.
+func (r *request) actor() store.Actor {
+	reason := r.http.Header.Get("X-Sluice-Reason")
+	if reason == "" {
+		reason = r.route.Method + " " + r.route.Path
+	}
+	return store.Actor{User: r.access.User(), Reason: cut(reason, 500), Request: r.rec.id}
+}
+
+// cut shortens a text to at most n bytes of valid UTF-8.
+func cut(s string, n int) string {
+	if len(s) > n {
+		s = s[:n]
+	}
+	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "")
+}
+
+// answer is a success other than 200 with JSON.
+type answer struct {
+	status int
+	body   any // JSON; nil for none
+}
+
+// noContent is a 204.
+func noContent() answer { return answer{status: http.StatusNoContent} }
+
+// accepted is a 202 with JSON, as query results have.
+func accepted(body any) answer { return answer{http.StatusAccepted, body} }
+
+// stream writes its answer itself. An error before the first byte is answered
+// as any other; after it the connection is cut, so that nobody takes half an
+// answer for a whole one.
+type stream func(w http.ResponseWriter) error
+
+// document is an answer that is not JSON.
+type document struct {
+	kind string
+	data []byte
+}
+
+var pathParameter = regexp.MustCompile(`\{([a-z_]+)(:text)?\}`)
+
+// parameter is one {name} of a path.
+type parameter struct {
+	name   string
+	number bool
+}
+
+func (rt *Route) parameters() []parameter {
+	var ps []parameter
+	for _, m := range pathParameter.FindAllStringSubmatch(rt.Path, -1) {
+		ps = append(ps, parameter{m[1], m[2] == ""})
+	}
+	return ps
+}
+
+// pattern is the path as http.ServeMux and OpenAPI write it.
+func (rt *Route) pattern() string { return pathParameter.ReplaceAllString(rt.Path, "{$1}") }
+
+// valid tells what is missing in a route.
+func (rt *Route) valid() error {
+	switch {
+	case rt.Need.name == "":
+		return fmt.Errorf("api: %s %s does not say what it needs", rt.Method, rt.Path)
+	case rt.handle == nil:
+		return fmt.Errorf("api: %s %s has no handler", rt.Method, rt.Path)
+	case !strings.HasPrefix(rt.Path, "/api/") || strings.HasSuffix(rt.Path, "/"):
+		return fmt.Errorf("api: the path %s does not begin with /api/ or ends with a slash", rt.Path)
+	case rt.Summary == "":
+		return fmt.Errorf("api: %s %s has no summary", rt.Method, rt.Path)
+	}
+	return nil
+}
+
+// serve answers a request for the route: the path's numbers, then who it is,
+// then what was sent, then whether they may, then the handler.
+func (a *API) serve(rt *Route, w http.ResponseWriter, hr *http.Request) {
+	r := &request{http: hr, w: w, rec: recorderOf(w), route: rt, numbers: map[string]int64{}}
+	r.rec.route = rt.pattern()
+	for _, p := range rt.parameters() {
+		text := hr.PathValue(p.name)
+		if !p.number {
+			if strings.ContainsRune(text, 0) {
+				a.fail(w, r, errNoRoute)
+				return
+			}
+			continue
+		}
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || n < 0 || text[0] == '+' {
+			a.fail(w, r, errNoRoute)
+			return
+		}
+		r.numbers[p.name] = n
+	}
+	result, err := a.run(rt, r)
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	a.reply(w, r, result)
+}
+
+func (a *API) run(rt *Route, r *request) (any, error) {
+	if err := a.authenticate(r); err != nil {
+		return nil, err
+	}
+	if r.access.User() == 0 && !rt.Need.public {
+		return nil, errUnauthenticated
+	}
+	var err error
+	if rt.Query != nil {
+		if r.query, err = decodeQuery(r.http.URL.Query(), rt.Query); err != nil {
+			return nil, err
+		}
+	}
+	limit := rt.Limit
+	if limit == 0 {
+		limit = defaultLimit
+	}
+	r.http.Body = http.MaxBytesReader(r.w, r.http.Body, limit)
+	if rt.Body != nil && !rt.Raw {
+		if r.body, err = decodeBody(r.http, rt.Body, rt.Form); err != nil {
+			return nil, err
+		}
+	}
+	if rt.Need.check != nil {
+		if err := rt.Need.check(a, r); err != nil {
+			return nil, err
+		}
+	}
+	return rt.handle(a, r)
+}

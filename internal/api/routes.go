@@ -1,0 +1,13 @@
+package api
+
+import "slices"
+
+// routes lists everything that can be asked of the API, by noun. It is the
+// one source of the router, of the OpenAPI document, and of the tests that
+// walk all routes. The nouns' files say what each does.
+func routes() []Route {
+	return slices.Concat(
+		serverRoutes(), // set-up, sign-in, properties, settings, health, documents
+		peopleRoutes(), // people, groups, memberships, API keys
+	)
+}
