@@ -1,0 +1,39 @@
+# What a person types. CI types `.ci/run`, which is `make check` on a new machine.
+
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS  := -s -w -X main.version=$(VERSION)
+LINTER   := v2.15.0
+FUZZTIME ?= 10s
+
+.PHONY: run build test check lint mutants fuzz bench
+
+# The server with an embedded application database and a sample warehouse, in ./data.
+run: build
+	@bin/sluice serve --data data
+
+build:
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/sluice ./cmd/sluice
+
+test:
+	@.ci/test ./...
+
+# Everything that must hold before a change lands.
+check: build test lint mutants fuzz
+
+lint: bin/golangci-lint-$(LINTER)
+	go vet ./...
+	bin/golangci-lint-$(LINTER) run
+
+bin/golangci-lint-$(LINTER):
+	GOFLAGS= GOBIN=$(CURDIR)/bin/.install go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINTER)
+	mv bin/.install/golangci-lint $@
+
+# Small patches to lines that keep data safe; each must turn a test red.
+mutants:
+	@.ci/mutants
+
+fuzz:
+	@.ci/fuzz $(FUZZTIME)
+
+bench:
+	go test -run '^$$' -bench . -benchmem ./...
