@@ -112,6 +112,22 @@ func (d *Draft) Set(id GroupID, db catalog.DatabaseID, k Kind, s Scope, l Level)
 	return nil
 }
 
+// Write writes one level and nothing that would follow from it: for a wide
+// level in whose place narrower ones stand, and for Create where View was
+// spoken of in the same breath. A block and what is written below stay.
+func (d *Draft) Write(id GroupID, db catalog.DatabaseID, k Kind, s Scope, l Level) error {
+	e, err := d.on(id, db, s)
+	if err != nil {
+		return err
+	}
+	if int(k) >= dataKinds || !k.fits(l, s.Depth) {
+		return fmt.Errorf("group %d, database %d %q%s: %s cannot be %q there", id, db, e.db.Name, s, k, k.Word(l))
+	}
+	e.narrows(l < e.level(k, s))
+	e.put(k, s, Cell{Level: l, At: e.rev})
+	return nil
+}
+
 // Grant gives what the seeds' "all" gives: View Unrestricted, the query
 // builder and, where nothing is set, full Download. Sandboxes and blocks
 // stay, and where the group had access already, pending tables stay pending;

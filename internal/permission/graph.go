@@ -17,6 +17,7 @@ package permission
 import (
 	"cmp"
 	"iter"
+	"maps"
 	"slices"
 
 	"github.com/sluice-bi/sluice/internal/catalog"
@@ -316,6 +317,50 @@ func (g *Graph) Cell(id GroupID, d catalog.DatabaseID, k Kind, s Scope) Cell {
 // whole database first, then schemas by name, then tables by id.
 func (g *Graph) Cells(id GroupID, d catalog.DatabaseID, k Kind) iter.Seq2[Scope, Cell] {
 	return func(yield func(Scope, Cell) bool) { g.entry(id, d).each(k, yield) }
+}
+
+// Level is the level of a group that reaches a scope by what is written: at
+// the scope itself, else above it. A pending table has None of View. What a
+// strict database or another group makes of it is not looked at.
+func (g *Graph) Level(id GroupID, d catalog.DatabaseID, k Kind, s Scope) Level {
+	e := g.entry(id, d)
+	if s.Depth == OfDatabase {
+		return e.cell(k, s).Level
+	}
+	if s.Depth == OfSchema {
+		if c := e.cell(k, s); c.Set {
+			return c.Level
+		}
+		return e.cell(k, WholeDatabase()).Level
+	}
+	t := g.Catalog().Table(s.Table)
+	if e == nil || t == nil || t.Database != d || int(k) >= dataKinds {
+		return None
+	}
+	if k == View && g.pending(id, t) {
+		return None
+	}
+	c, _ := e.find(k, t.Schema, t.ID)
+	return c.Level
+}
+
+// Granular lists the schemas in which something is written below the database
+// for any of the kinds, sorted, and tells for each whether single tables are.
+func (g *Graph) Granular(id GroupID, d catalog.DatabaseID, kinds ...Kind) (schemas []string, byTable map[string]bool) {
+	byTable = map[string]bool{}
+	for _, k := range kinds {
+		for s := range g.Cells(id, d, k) {
+			switch s.Depth {
+			case OfSchema:
+				byTable[s.Schema] = byTable[s.Schema]
+			case OfTable:
+				if t := g.Catalog().Table(s.Table); t != nil {
+					byTable[t.Schema] = true
+				}
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(byTable)), byTable
 }
 
 func (g *Graph) entry(id GroupID, d catalog.DatabaseID) *entry {

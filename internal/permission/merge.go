@@ -15,7 +15,8 @@ type Op uint8
 // is refused.
 const (
 	_         Op = iota
-	OpSet        // write Level of Kind
+	OpSet        // write Level of Kind, with what follows from it
+	OpWrite      // write Level of Kind and nothing else
 	OpGrant      // the seeds' "all"
 	OpSandbox    // the seeds' "sandboxed"
 	OpRevoke     // what is left out
@@ -28,7 +29,7 @@ type Edit struct {
 	Database catalog.DatabaseID
 	Scope    Scope
 	Kind     Kind
-	Level    Level // for OpSet
+	Level    Level // for OpSet and OpWrite
 }
 
 // Merge is the three-way merge of the data graph: somebody who saw base wants
@@ -63,6 +64,8 @@ func (d *Draft) do(e Edit) error {
 	switch e.Op {
 	case OpSet:
 		return d.Set(e.Group, e.Database, e.Kind, e.Scope, e.Level)
+	case OpWrite:
+		return d.Write(e.Group, e.Database, e.Kind, e.Scope, e.Level)
 	case OpGrant:
 		return d.Grant(e.Group, e.Database, e.Scope)
 	case OpSandbox:
