@@ -204,12 +204,18 @@ func (a Access) given(gr *group, e *entry, t *catalog.Table) (Level, Cell, Depth
 	if c.Level != Unrestricted && c.Level != Impersonated {
 		return c.Level, c, depth, ""
 	}
-	strict := !gr.Internal && a.g.Strict(t.Database)
+	strict := a.g.Strict(t.Database) && (!gr.Internal || gr.ID == AllUsers)
 	if depth != OfTable && t.Since > c.At && (strict || a.guarded(gr, e, t.Database)) {
 		return None, c, depth, "pending: the table is newer than this level and nobody has decided about it"
 	}
-	if (depth != OfTable || c.Wide) && strict && !a.g.Mark(t.ID).Shared {
+	if depth == OfTable && !c.Wide {
+		return c.Level, c, depth, ""
+	}
+	if strict && !a.g.Mark(t.ID).Shared {
 		return Sandboxed, c, depth, "the database is strict: a wide level opens no table"
+	}
+	if gr.sandboxes.Has(t.ID) {
+		return Sandboxed, c, depth, "the group has a policy on the table: a wide level does not open it"
 	}
 	return c.Level, c, depth, ""
 }
@@ -218,7 +224,7 @@ func (a Access) given(gr *group, e *entry, t *catalog.Table) (Level, Cell, Depth
 // level of the group: the entry is granular, or has a block or a policy.
 func (a Access) guarded(gr *group, e *entry, d catalog.DatabaseID) bool {
 	if e.parts != nil {
-		if e.parts[View].tables.Len() > 0 {
+		if e.parts[View].tables.Len()+e.parts[Create].tables.Len() > 0 {
 			return true
 		}
 		for _, s := range e.parts[View].schemas {
@@ -238,6 +244,7 @@ func (a Access) guarded(gr *group, e *entry, d catalog.DatabaseID) bool {
 // resolve combines the groups of the person on a table.
 func (a Access) resolve(t *catalog.Table, tr *trace) table {
 	var r table
+	governed := a.g.Governed(t.ID)
 	for _, gid := range a.u.groups {
 		gr, ok := a.g.groups.Get(gid)
 		if !ok {
@@ -254,7 +261,7 @@ func (a Access) resolve(t *catalog.Table, tr *trace) table {
 		if view == None || view == Blocked {
 			create.Level = None
 		}
-		if view == Blocked {
+		if view == Blocked || view == None && governed {
 			download.Level = None
 		}
 		r.view = max(r.view, view)
@@ -271,7 +278,7 @@ func (a Access) resolve(t *catalog.Table, tr *trace) table {
 			tr.add(Reason{Group: gid, Kind: DataModel, Level: model.Level, At: model.At})
 		}
 	}
-	if r.view == None && a.g.Governed(t.ID) {
+	if r.view == None && governed {
 		tr.add(Reason{Kind: View, Level: Blocked, Note: "the table is governed: nothing written means blocked"})
 		r.view = Blocked
 	}
@@ -359,7 +366,7 @@ func (a Access) whole(k Kind, d catalog.DatabaseID, tr *trace) Level {
 			continue
 		}
 		l := e.whole[k].Level
-		if k == Create && !e.viewsSomething() {
+		if k == Create && !a.viewsSomething(gr, e, d) {
 			l = None
 		}
 		tr.add(Reason{Group: gid, Kind: k, Level: l, At: e.whole[k].At})
@@ -369,14 +376,21 @@ func (a Access) whole(k Kind, d catalog.DatabaseID, tr *trace) Level {
 	return best
 }
 
-// viewsSomething tells whether some View of the entry is above Blocked.
-func (e *entry) viewsSomething() bool {
-	open := false
-	e.each(View, func(_ Scope, c Cell) bool {
-		open = c.Level > Blocked
-		return !open
-	})
-	return open
+// viewsSomething tells whether the group's View is above Blocked on the whole
+// database or on some table that is there.
+func (a Access) viewsSomething(gr *group, e *entry, d catalog.DatabaseID) bool {
+	if e.whole[View].Level > Blocked {
+		return true
+	}
+	if e.parts == nil {
+		return false
+	}
+	for t := range a.g.Catalog().Tables(d) {
+		if view, _, _, _ := a.given(gr, e, t); view > Blocked && t.Active() {
+			return true
+		}
+	}
+	return false
 }
 
 // plain tells whether every table of the database is plainly unrestricted for
@@ -396,19 +410,16 @@ func (a Access) plain(d catalog.DatabaseID, tr *trace) bool {
 	return true
 }
 
-// Download is how much of a table's rows the person may export.
+// Download is how much of a table's rows the person may export: None where
+// none may be shown.
 func (a Access) Download(id catalog.TableID) Level {
-	if a.u == nil {
+	switch {
+	case !a.Can(ShowTable, ATable(id)):
 		return None
-	}
-	t := a.g.Catalog().Table(id)
-	if t == nil || !t.Active() {
-		return None
-	}
-	if a.admin(nil) {
+	case a.admin(nil):
 		return Full
 	}
-	return a.resolve(t, nil).download
+	return a.resolve(a.g.Catalog().Table(id), nil).download
 }
 
 // Rows says which rows of a table a person may see. Its zero value is none.
@@ -486,6 +497,12 @@ func (a Access) filters(t *catalog.Table, into *[]Filter, tr *trace) bool {
 		}
 		var f Filter
 		for _, w := range s.Where {
+			if f := a.g.Catalog().Field(w.Field); f == nil || f.Table != t.ID {
+				if tr != nil {
+					tr.because(fmt.Sprintf("the sandbox of group %d compares column %d, which is not in the table", gid, w.Field))
+				}
+				return false
+			}
 			v := a.u.Attributes[w.Attribute]
 			if v == "" {
 				if tr != nil {
