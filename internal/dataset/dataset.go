@@ -1,0 +1,61 @@
+// Package dataset is the only door from a person to a warehouse. Whatever
+// shows rows - a question asked ad hoc, a saved one, a card of a dashboard,
+// the values of a field - comes through [Door.Run] or stands on it: the
+// person's access is taken from one state of the permissions, the question is
+// compiled under it, the statement runs, the rows are streamed, and what
+// happened is recorded, refusals too.
+//
+// It also holds what the server itself does with warehouses: connecting,
+// reading their schema into the catalog, and making the sample.
+//
+// It decides nothing - permission does - and writes no SQL - query does - and
+// it knows nothing of HTTP. Start reading at [Door.Run].
+package dataset
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/sluice-bi/sluice/internal/store"
+	"github.com/sluice-bi/sluice/internal/warehouse"
+)
+
+// Options are what a Door can be told; the zero value is good.
+type Options struct {
+	Timeout time.Duration    // of one statement; 0 is DefaultTimeout
+	Now     func() time.Time // nil is time.Now
+	Logger  *slog.Logger     // nil discards
+}
+
+// Limits that hold unless the options or a request say less.
+const (
+	DefaultTimeout    = 60 * time.Second
+	MaxRawRows        = 2000
+	MaxAggregatedRows = 10000
+	MaxFieldValues    = 1000
+)
+
+// Door is the one way to the warehouses. It is safe for concurrent use.
+type Door struct {
+	store      *store.Store
+	warehouses *warehouse.Pool
+	timeout    time.Duration
+	now        func() time.Time
+	log        *slog.Logger
+}
+
+// New is the door to the warehouses whose connections the store knows. The
+// caller closes the pool after the last call.
+func New(s *store.Store, w *warehouse.Pool, o Options) *Door {
+	d := &Door{store: s, warehouses: w, timeout: o.Timeout, now: o.Now, log: o.Logger}
+	if d.timeout <= 0 {
+		d.timeout = DefaultTimeout
+	}
+	if d.now == nil {
+		d.now = time.Now
+	}
+	if d.log == nil {
+		d.log = slog.New(slog.DiscardHandler)
+	}
+	return d
+}

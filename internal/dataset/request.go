@@ -1,0 +1,59 @@
+package dataset
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/sluice-bi/sluice/internal/catalog"
+	"github.com/sluice-bi/sluice/internal/permission"
+	"github.com/sluice-bi/sluice/internal/query"
+)
+
+// Request is what a person asks: a question of their own (Query), a saved one
+// (Card), or a saved one as it stands on a dashboard (Dashboard, Dashcard and
+// Card). Exactly one of Query and Card is given.
+type Request struct {
+	Query     json.RawMessage // Metabase's query JSON
+	Card      int64
+	Dashboard int64
+	Dashcard  int64
+
+	Parameters json.RawMessage // the JSON list of values that clients send beside a saved question; may be empty
+	Context    string          // "ad-hoc", "question", "dashboard", ...; recorded; guessed when empty
+	RequestID  string          // of the HTTP request; recorded
+
+	// MaxRows and MaxRawRows lower the row limits of aggregated and of raw
+	// results; 0 leaves them.
+	MaxRows, MaxRawRows int
+}
+
+// Head is what is known of a result before its first row.
+type Head struct {
+	Database   catalog.DatabaseID
+	Query      json.RawMessage // the question that was run, as it was sent or saved
+	Context    string
+	Columns    []query.Column
+	NativeForm json.RawMessage  // {"query","params"}, for people who may write SQL there; else nil
+	Native     bool             // a person wrote the SQL
+	Sandboxed  bool             // rows are held back from the person
+	Download   permission.Level // how much of it the person may export
+	Started    time.Time
+}
+
+// Sink takes a result as it comes. An error that it returns ends the run and
+// is returned by Run.
+type Sink interface {
+	// Begin is called once, before the first row, and not at all when the
+	// question fails before its first row.
+	Begin(Head) error
+	// Row takes one row: int64, float64, string, bool or nil for each
+	// column. The slice is used again for the next row.
+	Row(values []any) error
+}
+
+// Summary is what is known of a result after its last row.
+type Summary struct {
+	Rows      int
+	Truncated bool // there were more rows than the limit
+	Duration  time.Duration
+}

@@ -1,0 +1,171 @@
+package warehouse
+
+import (
+	"context"
+	"database/sql/driver"
+	"encoding/json"
+	"strings"
+
+	"github.com/sluice-bi/sluice/internal/catalog"
+)
+
+// Admin is the second door: what the server itself needs of a warehouse. It
+// shows no rows of the customers' tables.
+type Admin struct {
+	file string
+	all  *connections // nil for a connection that is only being tried
+	pool *Pool
+}
+
+// Admin is the second door of a warehouse that was opened. Only dataset and
+// dbrole may call it.
+func (p *Pool) Admin(id catalog.DatabaseID) (*Admin, error) {
+	d := p.find(id)
+	if d == nil {
+		return nil, &Error{Kind: Unusable, Message: "the database is not open"}
+	}
+	return &Admin{d.conns.file, d.conns, p}, nil
+}
+
+// Try connects with details that are not stored yet. An *Error of kind
+// Unusable says in plain words what is wrong with them.
+func (p *Pool) Try(ctx context.Context, engine string, details json.RawMessage) error {
+	file, err := parseDetails(engine, details)
+	if err != nil {
+		return err
+	}
+	c, err := openSQLite(file, p.log)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	return c.try(ctx)
+}
+
+// try reads the schema's counter, for which the engine must read the file.
+func (c *sqliteConn) try(ctx context.Context) error {
+	if _, err := c.learn(ctx); err != nil {
+		return err
+	}
+	return nil
+}
+
+// Table is a table or view as the engine describes it.
+type Table struct {
+	Schema string // "" for SQLite
+	Name   string
+	View   bool
+	Fields []Field // in their order
+}
+
+// Field is a column of a Table.
+type Field struct {
+	Name         string
+	DatabaseType string // the engine's own word
+	BaseType     string // "type/Integer", ...
+	SemanticType string // "type/PK", "type/FK", ... or ""
+	References   *Reference
+}
+
+// Reference is what a foreign key of one column points to.
+type Reference struct {
+	Schema, Table, Field string
+}
+
+// Tables reads all tables and views with their columns and keys, in the order
+// of their names, with a number of statements that does not depend on how many
+// there are. Search indexes and other virtual tables are left out: people
+// cannot read them. A view that cannot be read any more is left out and
+// logged. With any other trouble it is an *Error and nothing is returned.
+func (a *Admin) Tables(ctx context.Context) ([]Table, error) {
+	c, err := a.all.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer a.all.give(c)
+	if err := c.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer c.rollback()
+	tables, err := c.columns(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.keys(ctx, tables); err != nil {
+		return nil, err
+	}
+	return tables, nil
+}
+
+const columnsSQL = `
+	SELECT t.name, t.type = 'view', c.name, c.type, c.pk
+	FROM pragma_table_list AS t JOIN pragma_table_xinfo(t.name, 'main') AS c
+	WHERE t.schema = 'main' AND t.type IN ('table', 'view') AND t.name NOT LIKE 'sqlite\_%' ESCAPE '\' AND c.hidden <> 1
+	ORDER BY t.name, c.cid`
+
+func (c *sqliteConn) columns(ctx context.Context) ([]Table, error) {
+	var tables []Table
+	err := c.system(ctx, columnsSQL, func(row []driver.Value) error {
+		name, _ := row[0].(string)
+		if n := len(tables); n == 0 || tables[n-1].Name != name {
+			tables = append(tables, Table{Name: name, View: row[1] == int64(1)})
+		}
+		t := &tables[len(tables)-1]
+		f := Field{}
+		f.Name, _ = row[2].(string)
+		f.DatabaseType, _ = row[3].(string)
+		f.DatabaseType = strings.ToUpper(f.DatabaseType)
+		f.BaseType = baseType(f.DatabaseType)
+		f.SemanticType = semanticType(f.Name, f.BaseType)
+		if pk, _ := row[4].(int64); pk > 0 {
+			f.SemanticType = "type/PK"
+		}
+		t.Fields = append(t.Fields, f)
+		return nil
+	})
+	return tables, err
+}
+
+// Without a column the key points to the other table's primary key.
+const keysSQL = `
+	SELECT t.name, k."from", k."table", coalesce(k."to",
+		(SELECT p.name FROM pragma_table_xinfo(k."table", 'main') AS p WHERE p.pk = 1))
+	FROM pragma_table_list AS t JOIN pragma_foreign_key_list(t.name, 'main') AS k
+	WHERE t.schema = 'main' AND t.type = 'table'
+	GROUP BY t.name, k.id HAVING count(*) = 1
+	ORDER BY t.name, k.id`
+
+// keys fills in the foreign keys of one column.
+func (c *sqliteConn) keys(ctx context.Context, tables []Table) error {
+	byName := map[string]*Table{}
+	for i := range tables {
+		byName[fold(tables[i].Name)] = &tables[i]
+	}
+	field := func(table, name string) *Field {
+		if t := byName[fold(table)]; t != nil {
+			for i := range t.Fields {
+				if fold(t.Fields[i].Name) == fold(name) {
+					return &t.Fields[i]
+				}
+			}
+		}
+		return nil
+	}
+	return c.system(ctx, keysSQL, func(row []driver.Value) error {
+		from, _ := row[0].(string)
+		column, _ := row[1].(string)
+		table, _ := row[2].(string)
+		target, _ := row[3].(string)
+		f, to := field(from, column), field(table, target)
+		if f == nil || to == nil { // a key to a table that is not there
+			return nil
+		}
+		if f.SemanticType != "type/PK" {
+			f.SemanticType = "type/FK"
+		}
+		if f.References == nil {
+			f.References = &Reference{Table: byName[fold(table)].Name, Field: to.Name}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,174 @@
+package warehouse
+
+import (
+	"fmt"
+	"strings"
+
+	"modernc.org/sqlite"
+)
+
+// guard is the authorizer of one connection and the last judge of what a
+// statement may do. The engine asks it about everything that it finds while it
+// prepares a statement, and again when the schema changes under a running one.
+//
+// A policy is bound for the time of a run. When none is bound everything is
+// denied, so a connection that comes back to the pool can do nothing.
+type guard struct {
+	bound  *policy
+	denied string // what the last run was denied first
+}
+
+// policy is what one statement may do.
+type policy struct {
+	// tables are the tables and views that may be read, folded.
+	tables map[string]bool
+	// through are the further tables that a view may read, for statements
+	// that no person wrote: keys are made by via.
+	through map[string]bool
+	// schema is what the file has.
+	schema *schema
+	// system lets the server itself read the schema. No other policy has it.
+	system bool
+	// record, of a system policy, is told which view reads which table.
+	record func(view, table string)
+}
+
+// bind puts a policy in force until the function that it returns is called.
+func (g *guard) bind(p policy) (unbind func()) {
+	g.bound, g.denied = &p, ""
+	return func() { g.bound = nil }
+}
+
+// authorize answers the engine. Whatever it does not know is denied.
+func (g *guard) authorize(action sqlite.AuthorizerActionCode, arg1, arg2, schema, within string) sqlite.AuthorizerReturnCode {
+	if g.bound == nil {
+		return g.deny("nothing may run on this connection now")
+	}
+	switch action {
+	case sqlite.AuthSelect, sqlite.AuthRecursive:
+		return sqlite.AuthorizerOK
+	case sqlite.AuthFunction:
+		if functions[fold(arg2)] {
+			return sqlite.AuthorizerOK
+		}
+		return g.deny(fmt.Sprintf("the function %s is not available", arg2))
+	case sqlite.AuthRead:
+		if g.bound.record != nil && within != "" {
+			g.bound.record(fold(within), fold(arg1))
+		}
+		if g.bound.reads(fold(arg1), arg2, schema, fold(within)) {
+			return sqlite.AuthorizerOK
+		}
+		return g.deny(fmt.Sprintf("the table %s is not one that this statement may read", arg1))
+	case sqlite.AuthPragma:
+		if g.bound.system && systemPragmas[arg1] {
+			return sqlite.AuthorizerOK
+		}
+		return g.deny("PRAGMA is not allowed")
+	case sqlite.AuthAttach, sqlite.AuthDetach:
+		return g.deny("ATTACH and DETACH are not allowed")
+	case sqlite.AuthTransaction, sqlite.AuthSavepoint:
+		if g.bound.system && action == sqlite.AuthTransaction {
+			return sqlite.AuthorizerOK
+		}
+		return g.deny("transactions are not allowed")
+	}
+	return g.deny("only SELECT is allowed")
+}
+
+func (g *guard) deny(why string) sqlite.AuthorizerReturnCode {
+	if g.denied == "" {
+		g.denied = why
+	}
+	return sqlite.AuthorizerDeny
+}
+
+// reads decides about one column of one table.
+func (p *policy) reads(table, column, schema, within string) bool {
+	if p.system {
+		return schema == "main" || schema == ""
+	}
+	if strings.HasPrefix(table, "sqlite_") || strings.HasPrefix(table, "pragma_") {
+		return false
+	}
+	switch schema {
+	case "main":
+		switch {
+		case p.tables[table]:
+			return true
+		case p.schema.has(table):
+			return within != "" && p.through[via(within, table)]
+		}
+		return tableFunctions[table]
+	case "":
+		// The engine reports a source of which no column is used, as in
+		// count(*), without a schema and also when it is a common table
+		// expression or a subquery. It is one for certain if the file has
+		// nothing of that name.
+		if column != "" {
+			return false
+		}
+		if p.schema.has(table) {
+			return p.tables[table] || within != "" && p.through[via(within, table)]
+		}
+		return !modules[table]
+	}
+	return false
+}
+
+// via is the key of "this view reads this table".
+func via(view, table string) string { return view + "\x00" + table }
+
+// fold is a name as SQLite compares names: without regard to the case of ASCII
+// letters.
+func fold(name string) string {
+	for i := range len(name) {
+		if c := name[i]; 'A' <= c && c <= 'Z' {
+			return strings.Map(func(r rune) rune {
+				if 'A' <= r && r <= 'Z' {
+					return r + 'a' - 'A'
+				}
+				return r
+			}, name)
+		}
+	}
+	return name
+}
+
+// systemPragmas are the pragmas that the server itself uses.
+var systemPragmas = set("schema_version table_list table_xinfo foreign_key_list")
+
+// modules are tables that SQLite brings itself and that any name can reach.
+// Names that begin with sqlite_ or pragma_ are refused in any case.
+var modules = set("bytecode carray dbstat fts3tokenize generate_series json_each json_tree tables_used")
+
+// tableFunctions are those of them that people may use: they read nothing but
+// their arguments.
+var tableFunctions = set("json_each json_tree")
+
+// functions are those that people may call. Left out on purpose are the ones
+// that load code, write logs, tell of the server or of other statements, make
+// values of any size, or belong to search and map indexes.
+var functions = set(`
+	-> ->> abs acos acosh asin asinh atan atan2 atanh avg ceil ceiling char coalesce concat concat_ws
+	cos cosh count cume_dist current_date current_time current_timestamp date datetime degrees
+	dense_rank exp first_value floor format glob group_concat hex if ifnull iif instr json json_array
+	json_array_insert json_array_length json_error_position json_extract json_group_array
+	json_group_object json_insert json_object json_patch json_pretty json_quote json_remove
+	json_replace json_set json_type json_valid jsonb jsonb_array jsonb_array_insert jsonb_extract
+	jsonb_group_array jsonb_group_object jsonb_insert jsonb_object jsonb_patch jsonb_remove
+	jsonb_replace jsonb_set julianday lag last_value lead length like likelihood likely ln log log10
+	log2 lower ltrim max median min mod nth_value ntile nullif octet_length percent_rank percentile
+	percentile_cont percentile_disc pi pow power printf quote radians random rank replace round
+	row_number rtrim sign sin sinh soundex sqrt strftime string_agg substr substring subtype sum tan
+	tanh time timediff total trim trunc typeof unhex unicode unistr unistr_quote unixepoch unlikely
+	upper`)
+
+// set makes a set of words.
+func set(words string) map[string]bool {
+	m := map[string]bool{}
+	for _, w := range strings.Fields(words) {
+		m[w] = true
+	}
+	return m
+}
