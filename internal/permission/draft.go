@@ -104,6 +104,7 @@ func (d *Draft) Set(id GroupID, db catalog.DatabaseID, k Kind, s Scope, l Level)
 		e.setView(s, l)
 	case k == Create:
 		e.setCreate(s, l)
+		e.lift(s, l)
 	default:
 		e.narrows(l < e.level(k, s))
 		e.clearBelow(k, s, func(Scope, Cell) bool { return false })
@@ -112,9 +113,22 @@ func (d *Draft) Set(id GroupID, db catalog.DatabaseID, k Kind, s Scope, l Level)
 	return nil
 }
 
-// Write writes one level and nothing that would follow from it: for a wide
-// level in whose place narrower ones stand, and for Create where View was
-// spoken of in the same breath. A block and what is written below stay.
+// SetCreate is Set of Create for one who spoke of View in the same breath: it
+// lifts nothing.
+func (d *Draft) SetCreate(id GroupID, db catalog.DatabaseID, s Scope, l Level) error {
+	e, err := d.on(id, db, s)
+	if err != nil {
+		return err
+	}
+	if !Create.fits(l, s.Depth) {
+		return fmt.Errorf("group %d, database %d %q%s: %s cannot be %q there", id, db, e.db.Name, s, Create, Create.Word(l))
+	}
+	e.setCreate(s, l)
+	return nil
+}
+
+// Write writes one wide level and nothing else, where narrower ones stand
+// beside it and stay.
 func (d *Draft) Write(id GroupID, db catalog.DatabaseID, k Kind, s Scope, l Level) error {
 	e, err := d.on(id, db, s)
 	if err != nil {
@@ -123,8 +137,14 @@ func (d *Draft) Write(id GroupID, db catalog.DatabaseID, k Kind, s Scope, l Leve
 	if int(k) >= dataKinds || !k.fits(l, s.Depth) {
 		return fmt.Errorf("group %d, database %d %q%s: %s cannot be %q there", id, db, e.db.Name, s, k, k.Word(l))
 	}
+	if k == View && s.Depth == OfTable {
+		return d.Set(id, db, k, s, l) // nothing follows from it that could be left out
+	}
 	e.narrows(l < e.level(k, s))
 	e.put(k, s, Cell{Level: l, At: e.rev})
+	if k == View && l > Blocked {
+		e.keepPolicies(s)
+	}
 	return nil
 }
 
@@ -314,7 +334,7 @@ func (e *edit) setView(s Scope, l Level) {
 	default:
 		e.put(View, s, Cell{Level: l, At: e.rev})
 		if l == Unrestricted {
-			e.lift(s.Table)
+			e.open(s.Table)
 		}
 		if l == Sandboxed {
 			e.govern(s.Table)
@@ -364,8 +384,8 @@ func (e *edit) keepPolicies(s Scope) {
 	}
 }
 
-// lift removes the policy of a table that was plainly opened.
-func (e *edit) lift(t catalog.TableID) {
+// open removes the policy of a table that was plainly opened.
+func (e *edit) open(t catalog.TableID) {
 	e.opened[e.Edge] = append(e.opened[e.Edge], t)
 	if p := e.g.Sandbox(e.Group, t); p != nil {
 		e.apply(SetSandbox{From: p})
@@ -399,6 +419,10 @@ func (e *edit) setCreate(s Scope, l Level) {
 	}
 	e.clearBelow(Create, s, func(at Scope, c Cell) bool { return c.Level == None && e.closed(at) })
 	e.put(Create, s, Cell{Level: l, At: e.rev})
+}
+
+// lift opens a View of None for those who may ask there from now on.
+func (e *edit) lift(s Scope, l Level) {
 	if l > None && e.level(View, s) == None {
 		e.grantView(s)
 	}

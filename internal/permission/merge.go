@@ -16,7 +16,8 @@ type Op uint8
 const (
 	_         Op = iota
 	OpSet        // write Level of Kind, with what follows from it
-	OpWrite      // write Level of Kind and nothing else
+	OpSetCreate  // write Level of Create and lift no View
+	OpWrite      // write a wide Level of Kind and nothing else
 	OpGrant      // the seeds' "all"
 	OpSandbox    // the seeds' "sandboxed"
 	OpRevoke     // what is left out
@@ -29,7 +30,7 @@ type Edit struct {
 	Database catalog.DatabaseID
 	Scope    Scope
 	Kind     Kind
-	Level    Level // for OpSet and OpWrite
+	Level    Level // for OpSet, OpSetCreate and OpWrite
 }
 
 // Merge is the three-way merge of the data graph: somebody who saw base wants
@@ -64,6 +65,8 @@ func (d *Draft) do(e Edit) error {
 	switch e.Op {
 	case OpSet:
 		return d.Set(e.Group, e.Database, e.Kind, e.Scope, e.Level)
+	case OpSetCreate:
+		return d.SetCreate(e.Group, e.Database, e.Scope, e.Level)
 	case OpWrite:
 		return d.Write(e.Group, e.Database, e.Kind, e.Scope, e.Level)
 	case OpGrant:
