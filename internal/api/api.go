@@ -16,13 +16,15 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/sluice-bi/sluice/internal/dataset"
 	"github.com/sluice-bi/sluice/internal/store"
 )
 
 // Config is what an API needs.
 type Config struct {
-	// Store is the application database.
+	// Store is the application database, Door the way to the warehouses.
 	Store *store.Store
+	Door  *dataset.Door
 	// Logger gets one line per request and every failure; nil is slog's default.
 	Logger *slog.Logger
 	// Version is the version of this program.
@@ -40,6 +42,7 @@ type Config struct {
 // API answers HTTP requests. Make one with [New].
 type API struct {
 	store       *store.Store
+	door        *dataset.Door
 	log         *slog.Logger
 	version     string
 	now         func() time.Time
@@ -63,7 +66,7 @@ func New(c Config) (*API, error) {
 		return nil, errNoStore
 	}
 	a := &API{
-		store: c.Store, log: c.Logger, version: c.Version, now: c.Now,
+		store: c.Store, door: c.Door, log: c.Logger, version: c.Version, now: c.Now,
 		sessionLife: c.SessionLife, proxies: c.TrustedProxies, routes: routes(),
 		origin: http.NewCrossOriginProtection(),
 	}
