@@ -114,9 +114,13 @@ func decodeBody(r *http.Request, like any, form bool) (any, error) {
 	}
 	into := reflect.New(reflect.TypeOf(like))
 	if form && strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
-		if data, err = formToJSON(data, into.Type().Elem()); err != nil {
+		items, err := formItems(data, into.Type().Elem())
+		if err != nil {
 			return nil, err
 		}
+		var d binder
+		d.fields("", items, into.Elem())
+		return into.Interface(), d.problems()
 	}
 	if len(bytes.TrimSpace(data)) == 0 {
 		data = []byte("{}")
@@ -413,14 +417,15 @@ func plausibleEmail(s string) bool {
 	return ok && local != "" && domain != "" && len(s) <= 254 && !strings.ContainsAny(s, " \t\r\n,;<>") && !strings.Contains(domain, "@")
 }
 
-// formToJSON turns a form body into the JSON object of the same fields: a
-// field that is not text holds JSON text, as Metabase's own pages send it.
-func formToJSON(data []byte, t reflect.Type) ([]byte, error) {
+// formItems turns a form body into the members of the JSON object of the same
+// fields: a field that is not text holds JSON text, as Metabase's own pages
+// send it.
+func formItems(data []byte, t reflect.Type) (map[string]json.RawMessage, error) {
 	form, err := url.ParseQuery(string(data))
 	if err != nil {
 		return nil, message{http.StatusBadRequest, "The body is not a valid form."}
 	}
-	object := map[string]json.RawMessage{}
+	items := map[string]json.RawMessage{}
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name := jsonName(f)
@@ -429,10 +434,10 @@ func formToJSON(data []byte, t reflect.Type) ([]byte, error) {
 			continue
 		}
 		if text := []byte(values[0]); f.Type.Kind() != reflect.String && json.Valid(text) {
-			object[name] = text
+			items[name] = text
 		} else {
-			object[name], _ = json.Marshal(values[0])
+			items[name], _ = json.Marshal(values[0])
 		}
 	}
-	return json.Marshal(object)
+	return items, nil
 }

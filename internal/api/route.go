@@ -28,7 +28,7 @@ type Route struct {
 	Summary string
 	// Limit is the most that a body may have; 0 is defaultLimit.
 	Limit int64
-	// Form tells that the body may come as a form (see formToJSON).
+	// Form tells that the body may come as a form (see formItems).
 	Form bool
 	// Raw leaves the body to the handler, to be read from r.http.Body; Body
 	// is for the documentation only then.
