@@ -9,5 +9,6 @@ func routes() []Route {
 	return slices.Concat(
 		serverRoutes(), // set-up, sign-in, properties, settings, health, documents
 		peopleRoutes(), // people, groups, memberships, API keys
+		graphRoutes(),  // the data and the collection permissions
 	)
 }

@@ -1,0 +1,275 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"golang.org/x/tools/txtar"
+
+	"github.com/sluice-bi/sluice/internal/catalog"
+	"github.com/sluice-bi/sluice/internal/permission"
+)
+
+var updateGraphs = flag.Bool("update-graphs", false, "rewrite the expected sections of testdata/graph")
+
+// graphWorld is a graph with its history, without a store: databases 1 shop
+// (tables of no schema), 2 crm (two schemas) and 3 tenants (strict); groups 5
+// A and 6 B with the people 10 ann (A), 11 bob (A, B) and 12 root (an
+// administrator).
+type graphWorld struct {
+	t       *testing.T
+	history []*permission.Graph
+}
+
+func newGraphWorld(t *testing.T) *graphWorld {
+	cat := &catalog.Snapshot{}
+	for i, name := range []string{"shop", "crm", "tenants"} {
+		cat = cat.WithDatabase(catalog.Database{ID: catalog.DatabaseID(i + 1), Name: name, Engine: "sqlite"})
+	}
+	for _, tb := range []catalog.Table{
+		{ID: 1, Database: 1, Name: "orders"}, {ID: 2, Database: 1, Name: "people"}, {ID: 3, Database: 1, Name: "products"},
+		{ID: 11, Database: 2, Schema: "public", Name: "customers"}, {ID: 12, Database: 2, Schema: "public", Name: "deals"},
+		{ID: 21, Database: 2, Schema: "sales", Name: "leads"}, {ID: 22, Database: 2, Schema: "sales", Name: "Leads"},
+		{ID: 31, Database: 3, Schema: "public", Name: "invoices"}, {ID: 32, Database: 3, Schema: "public", Name: "rates"},
+	} {
+		cat = cat.WithTable(tb, nil)
+	}
+	changes := []permission.Change{
+		permission.SetGroup{To: &permission.Group{ID: 1, Name: "All Users"}},
+		permission.SetGroup{To: &permission.Group{ID: 2, Name: "Administrators"}},
+		permission.SetGroup{To: &permission.Group{ID: 5, Name: "A"}},
+		permission.SetGroup{To: &permission.Group{ID: 6, Name: "B"}},
+		permission.SetStrict{Database: 3, To: true},
+		permission.SetTableMark{Table: 32, To: permission.TableMark{Shared: true}},
+	}
+	for id, name := range map[permission.UserID]string{10: "ann", 11: "bob", 12: "root"} {
+		changes = append(changes, permission.SetUser{To: &permission.User{ID: id, Name: name, Active: true}},
+			permission.SetMembership{User: id, Group: 1, To: true})
+	}
+	for _, m := range [][2]int64{{10, 5}, {11, 5}, {11, 6}, {12, 2}} {
+		changes = append(changes, permission.SetMembership{User: permission.UserID(m[0]), Group: permission.GroupID(m[1]), To: true})
+	}
+	g, err := permission.New(cat).Apply(changes...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &graphWorld{t, []*permission.Graph{g}}
+}
+
+func (w *graphWorld) now() *permission.Graph { return w.history[len(w.history)-1] }
+
+// put does what PUT /api/permissions/graph does and returns what it would
+// have said: "revision N" with the warnings, or the error.
+func (w *graphWorld) put(mode, body string) string {
+	var b graphBody
+	if err := decodeJSON([]byte(body), reflect.ValueOf(&b).Elem()); err != nil {
+		return describeError(err)
+	}
+	complete, err := completeness(mode, b.Complete)
+	if err != nil {
+		return describeError(err)
+	}
+	hr := httptest.NewRequest("PUT", "/api/permissions/graph", nil)
+	hr.Header.Set("Accept", "application/problem+json")
+	r := &request{http: hr}
+	base, err := r.at(b.Revision, b.Force, int64(w.now().Revision()), w.now, func(n int64) (*permission.Graph, error) { return w.history[n], nil })
+	if err != nil {
+		return describeError(err)
+	}
+	if base == nil {
+		base = w.now()
+	}
+	edits, err := readGraph(r, base, w.now(), b.Groups, complete)
+	if err != nil {
+		return describeError(err)
+	}
+	changes, warnings, err := r.merge(base, w.now(), edits)
+	if err != nil {
+		return describeError(err)
+	}
+	g, err := w.now().Apply(changes...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.history = append(w.history, g.WithRevisions(g.Revision()+1, 0))
+	out := fmt.Sprintf("revision %d\n", w.now().Revision())
+	for _, x := range warnings {
+		out += x.Message + "\n"
+	}
+	return out
+}
+
+func describeError(err error) string {
+	switch e := err.(type) {
+	case message:
+		return fmt.Sprintf("%d %s\n", e.status, e.text)
+	case failed:
+		m := e.body.(map[string]any)
+		return fmt.Sprintf("%d %s %v\n", e.status, m["detail"], m["conflicts"])
+	case plain:
+		return fmt.Sprintf("%d %s\n", e.status, e.text)
+	}
+	return err.Error() + "\n"
+}
+
+// get is what GET /api/permissions/graph says of the groups but 1 and 2.
+func (w *graphWorld) get(d dialect) string {
+	var b strings.Builder
+	for gr := range w.now().Groups() {
+		for _, kid := range (emitter{w.now()}).group(gr.ID, d).kids {
+			if gr.ID != permission.Administrators {
+				fmt.Fprintf(&b, "%d/%s %s\n", gr.ID, kid.key, kid.tree.append(nil))
+			}
+		}
+	}
+	return b.String()
+}
+
+// whole is the whole graph as a client reads it.
+func (w *graphWorld) whole(d dialect) map[string]any {
+	groups := newTree()
+	for gr := range w.now().Groups() {
+		groups.put(groupKey(gr.ID), emitter{w.now()}.group(gr.ID, d))
+	}
+	data := fmt.Appendf(nil, `{"revision":%d,"complete":%q,"groups":%s}`, w.now().Revision(), d, groups.append(nil))
+	var m map[string]any
+	if err := json.Unmarshal(data, &m); err != nil {
+		w.t.Fatal(err)
+	}
+	return m
+}
+
+// Each file is a run of steps. "put", "put force" ... sends its section as the
+// body; "get", "get split", "get seed" reads; "rewrite" reads the whole graph,
+// changes it as its lines say (delete 5/1, or 5/1 = JSON) and writes it back,
+// as the seeds' program does; the section "said" after a step holds what the
+// server said.
+func TestTheGraphOnTheWire(t *testing.T) {
+	files, err := filepath.Glob("testdata/graph/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no cases", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			archive, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w, said := newGraphWorld(t), ""
+			for i, f := range archive.Files {
+				words := strings.Fields(f.Name)
+				switch words[0] {
+				case "put":
+					mode := ""
+					if len(words) > 1 {
+						mode = words[1]
+					}
+					said = w.put(mode, string(f.Data))
+				case "get":
+					d := both
+					if len(words) > 1 {
+						d = dialect(words[1])
+					}
+					said = w.get(d)
+				case "rewrite":
+					d := both
+					if len(words) > 1 {
+						d = dialect(words[1])
+					}
+					said = w.put("", rewrite(t, w.whole(d), string(f.Data)))
+				case "said":
+					if *updateGraphs {
+						archive.Files[i].Data = []byte(said)
+					} else if said != string(f.Data) {
+						t.Errorf("section %d said\n%swant\n%s", i, said, f.Data)
+					}
+				default:
+					t.Fatalf("section %q: no such step", f.Name)
+				}
+			}
+			w.roundTrips()
+			if *updateGraphs {
+				if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func rewrite(t *testing.T, graph map[string]any, lines string) string {
+	groups := graph["groups"].(map[string]any)
+	for line := range strings.Lines(lines) {
+		line = strings.TrimSpace(line)
+		key, is, _ := strings.Cut(strings.TrimPrefix(line, "delete "), " = ")
+		group, db, _ := strings.Cut(key, "/")
+		of, _ := groups[group].(map[string]any)
+		switch {
+		case strings.HasPrefix(line, "delete ") && db == "":
+			delete(groups, group)
+		case strings.HasPrefix(line, "delete "):
+			delete(of, db)
+		case line != "":
+			var v any
+			if err := json.Unmarshal([]byte(is), &v); err != nil {
+				t.Fatal(line, err)
+			}
+			of[db] = v
+		}
+	}
+	data, err := json.Marshal(graph)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// roundTrips writes back what is read, in every dialect and mode: nothing may
+// change.
+func (w *graphWorld) roundTrips() {
+	w.t.Helper()
+	for _, d := range []dialect{both, split, seed} {
+		for _, mode := range []string{"", "partial", "complete"} {
+			before := w.now()
+			data, _ := json.Marshal(w.whole(d))
+			said := w.put(mode, string(data))
+			if want := fmt.Sprintf("revision %d\n", before.Revision()+1); said != want {
+				w.t.Errorf("writing back the %s graph, mode %q: %s", d, mode, said)
+			}
+			if changes := permission.Diff(before, w.now()); len(changes) > 0 {
+				w.t.Errorf("writing back the %s graph, mode %q, changed %v", d, mode, changes)
+			}
+		}
+	}
+}
+
+func FuzzGraphBody(f *testing.F) {
+	files, _ := filepath.Glob("testdata/graph/*.txtar")
+	for _, file := range files {
+		archive, err := txtar.ParseFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, section := range archive.Files {
+			if strings.HasPrefix(section.Name, "put") {
+				f.Add(section.Data)
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if bytes.Contains(body, []byte(`"revision"`)) && !bytes.Contains(body, []byte(`"revision":0`)) {
+			return
+		}
+		w := newGraphWorld(t)
+		w.put("", string(body))
+		w.roundTrips()
+	})
+}

@@ -1,0 +1,456 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sluice-bi/sluice/internal/catalog"
+	"github.com/sluice-bi/sluice/internal/permission"
+)
+
+// entryReader turns what a client sent for one group and database into edits:
+// it compares it, leaf by leaf and form by form, with what the server emitted
+// at the revision that the client had read. Only what differs is an edit.
+type entryReader struct {
+	base, current *permission.Graph
+	// complete names the dialects whose leaves, where the body leaves them
+	// out, are revoked; "" for none.
+	complete dialect
+	group    permission.GroupID
+	db       catalog.DatabaseID
+	edits    []permission.Edit
+	omits    bool // whether leaving out revokes, in the form being read
+}
+
+// graphError is a mistake in a graph, with the place where it is.
+func graphError(path, format string, args ...any) error {
+	return message{http.StatusBadRequest, fmt.Sprintf("%s: %s", path, fmt.Sprintf(format, args...))}
+}
+
+// read returns the edits of an entry; nil for body is an entry left out.
+func (r *entryReader) read(path string, body *tree) ([]permission.Edit, error) {
+	m := emitter{r.base}
+	baseSplit, baseSeed := m.split(r.group, r.db), m.seed(r.group, r.db)
+	if body != nil && !body.isObject() && !body.null {
+		return nil, graphError(path, "a database's entry must be an object, not %q", body.word)
+	}
+	if body == nil || len(body.kids) == 0 {
+		return r.leftOut(baseSplit, baseSeed), nil
+	}
+	bodySplit, bodySeed, wrapped, err := forms(path, body)
+	if err != nil {
+		return nil, err
+	}
+	bySplit, err := r.split(path, baseSplit, bodySplit)
+	if err != nil {
+		return nil, err
+	}
+	bySeed, err := r.seed(path, baseSeed, bodySeed, wrapped)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case len(bySeed) == 0:
+		return bySplit, nil
+	case len(bySplit) == 0:
+		return bySeed, nil
+	case r.agree(bySplit, bySeed, bodySplit, bodySeed):
+		return bySplit, nil
+	}
+	return nil, graphError(path, "the split form (%s) and the seed form (%s) both changed and disagree; change one of them",
+		strings.Join(bodySplit.keys(), ", "), strings.Join(bodySeed.keys(), ", "))
+}
+
+func (t *tree) keys() []string {
+	var keys []string
+	for _, b := range t.kids {
+		keys = append(keys, b.key)
+	}
+	return keys
+}
+
+// leftOut revokes what the complete dialects had emitted.
+func (r *entryReader) leftOut(baseSplit, baseSeed *tree) []permission.Edit {
+	r.edits = nil
+	if r.complete.emits(split) && r.complete != "" {
+		for _, k := range splitKinds {
+			if baseSplit.at(k.kind.String()) != nil {
+				r.revoke(k.kind, permission.WholeDatabase())
+			}
+		}
+	} else if r.complete == seed && len(baseSeed.kids) > 0 {
+		r.revoke(permission.Create, permission.WholeDatabase())
+		r.revoke(permission.View, permission.WholeDatabase())
+	}
+	return r.edits
+}
+
+// forms sorts the keys of an entry by the form they belong to.
+func forms(path string, body *tree) (bySplit, bySeed *tree, wrapped bool, err error) {
+	bySplit, bySeed = newTree(), newTree()
+	for _, b := range body.kids {
+		switch b.key {
+		case keySchemas, keyNative:
+			bySeed.put(b.key, b.tree)
+		case keyData:
+			if !b.tree.isObject() {
+				return nil, nil, false, graphError(path+".data", "must be an object with schemas and native")
+			}
+			wrapped = true
+		case "transforms", "workspaces":
+			if !b.tree.null && !b.tree.is("no") {
+				return nil, nil, false, graphError(path+"."+b.key, "there are none here; only \"no\" is possible")
+			}
+		default:
+			if _, err := permission.ParseKind(b.key); err != nil || b.key == permission.Collection.String() {
+				return nil, nil, false, graphError(path, "%q is not a key of a database's entry; these are: view-data, create-queries, download, data-model, details, schemas, native, data", b.key)
+			}
+			bySplit.put(b.key, b.tree)
+		}
+	}
+	if wrapped {
+		if len(bySeed.kids) > 0 {
+			return nil, nil, false, graphError(path, "schemas and native stand both in the entry and in its data; send them once")
+		}
+		for _, b := range body.at(keyData).kids {
+			if b.key != keySchemas && b.key != keyNative {
+				return nil, nil, false, graphError(path+".data", "%q is not a key of data; these are: schemas, native", b.key)
+			}
+			bySeed.put(b.key, b.tree)
+		}
+	}
+	return bySplit, bySeed, wrapped, nil
+}
+
+// agree tells whether two readings of one entry come to the same.
+func (r *entryReader) agree(bySplit, bySeed []permission.Edit, bodySplit, bodySeed *tree) bool {
+	end := func(edits []permission.Edit) (*tree, *tree) {
+		d, conflicts, err := permission.Merge(r.current, r.current, edits)
+		if err != nil || len(conflicts) > 0 {
+			return nil, nil
+		}
+		d.Changes()
+		m := emitter{d.Graph()}
+		return m.split(r.group, r.db), m.seed(r.group, r.db)
+	}
+	split1, seed1 := end(bySplit)
+	split2, seed2 := end(bySeed)
+	return split1 != nil && split2 != nil && (split1.equal(split2) && seed1.equal(seed2) || bodySeed.equal(seed1) || bodySplit.equal(split2))
+}
+
+func (r *entryReader) edit(e permission.Edit) {
+	e.Group, e.Database = r.group, r.db
+	r.edits = append(r.edits, e)
+}
+
+func (r *entryReader) revoke(k permission.Kind, s permission.Scope) {
+	r.edit(permission.Edit{Op: permission.OpRevoke, Kind: k, Scope: s})
+}
+
+func (r *entryReader) split(path string, base, body *tree) ([]permission.Edit, error) {
+	r.edits = nil
+	if len(body.kids) == 0 {
+		return nil, nil
+	}
+	r.omits = r.complete == both || r.complete == split
+	if body.at("view-data").is("blocked") && body.at("create-queries").is("query-builder-and-native") {
+		return nil, graphError(path, "view-data \"blocked\" and create-queries \"query-builder-and-native\" exclude each other")
+	}
+	// View comes last, as in Metabase: where the two disagree, it has the last
+	// word. But asking needs a view, so that what is asked for with a view
+	// beside it lifts nothing by itself.
+	view := body.at("view-data")
+	for _, k := range []permission.Kind{permission.Details, permission.DataModel, permission.Download, permission.Create, permission.View} {
+		at, from, to := path+"."+k.String(), base.at(k.String()), body.at(k.String())
+		if k == permission.Download || k == permission.DataModel {
+			if to != nil && !to.null {
+				if !to.isObject() {
+					return nil, graphError(at, "must be an object with schemas, not %q", to.word)
+				}
+				to = to.at(keySchemas)
+				at += "." + keySchemas
+			}
+			from = from.at(keySchemas)
+		}
+		begin := len(r.edits)
+		if err := r.level(at, k, permission.WholeDatabase(), from, to); err != nil {
+			return nil, err
+		}
+		if k == permission.Create && view != nil && !view.null {
+			for i := begin; i < len(r.edits); i++ {
+				if r.edits[i].Op == permission.OpSet {
+					r.edits[i].Op = permission.OpSetCreate
+				}
+			}
+		}
+	}
+	return r.edits, nil
+}
+
+// level compares one kind's levels at a scope and below it.
+func (r *entryReader) level(path string, k permission.Kind, s permission.Scope, base, body *tree) error {
+	switch {
+	case body == nil:
+		if r.omits && base != nil {
+			r.revoke(k, s)
+		}
+		return nil
+	case !body.isObject():
+		if base.equal(body) || body.null && base == nil {
+			return nil
+		}
+		l, err := word(path, k, body)
+		if err != nil {
+			return err
+		}
+		r.edit(permission.Edit{Op: permission.OpSet, Kind: k, Scope: s, Level: l})
+		return nil
+	case s.Depth == permission.OfTable || k == permission.Details:
+		return graphError(path, "must be a word, not an object")
+	}
+	if base != nil && !base.isObject() {
+		base = newTree(branch{wildcard, base})
+	}
+	if err := r.wide(path+"."+wildcard, k, s, base.at(wildcard), body.at(wildcard)); err != nil {
+		return err
+	}
+	return r.inside(path, s, base, body, false, func(path string, in permission.Scope, base, body *tree) error {
+		return r.level(path, k, in, base, body)
+	})
+}
+
+// wide compares the wildcard: the wide level beside narrower ones.
+func (r *entryReader) wide(path string, k permission.Kind, s permission.Scope, base, body *tree) error {
+	switch {
+	case body == nil && (!r.omits || base == nil), base.equal(body), body != nil && body.null && base == nil:
+		return nil
+	case body == nil && base.is("blocked"):
+		r.revoke(k, s) // which warns that it stays
+		return nil
+	case body.isObject():
+		return graphError(path, "must be a word, not an object")
+	}
+	l := permission.None
+	if body != nil {
+		var err error
+		if l, err = word(path, k, body); err != nil {
+			return err
+		}
+	}
+	r.edit(permission.Edit{Op: permission.OpWrite, Kind: k, Scope: s, Level: l})
+	return nil
+}
+
+func word(path string, k permission.Kind, t *tree) (permission.Level, error) {
+	if t.null {
+		return permission.None, nil
+	}
+	l, err := k.Parse(t.word)
+	if err != nil {
+		return 0, graphError(path, "%v", err)
+	}
+	return l, nil
+}
+
+// inside compares what lies in a database or schema: first what is left out,
+// then what is there.
+func (r *entryReader) inside(path string, s permission.Scope, base, body *tree, byName bool, compare func(string, permission.Scope, *tree, *tree) error) error {
+	visit := func(b branch, from, to *tree) error {
+		at := path + "." + b.key
+		if from.equal(to) || to == nil && !r.omits {
+			return nil // nothing to resolve: the key may name what is gone
+		}
+		in, err := r.scope(at, s, b.key, byName)
+		if err != nil {
+			if to == nil {
+				return nil // what is left out is gone already
+			}
+			return err
+		}
+		return compare(at, in, from, to)
+	}
+	if base != nil {
+		for _, b := range base.kids {
+			if b.key != wildcard && body.at(b.key) == nil {
+				if err := visit(b, b.tree, nil); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	for _, b := range body.kids {
+		if b.key != wildcard {
+			if err := visit(b, base.at(b.key), b.tree); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// scope finds the schema or table that a key names.
+func (r *entryReader) scope(path string, in permission.Scope, key string, byName bool) (permission.Scope, error) {
+	cat := r.current.Catalog()
+	db := cat.Database(r.db)
+	if in.Depth == permission.OfDatabase {
+		if !slices.Contains(cat.Schemas(r.db), key) {
+			return in, graphError(path, "database %d %q has no schema %q", r.db, db.Name, key)
+		}
+		return permission.WholeSchema(key), nil
+	}
+	var byKey *catalog.Table
+	if n, err := strconv.ParseInt(key, 10, 64); err == nil {
+		if t := cat.Table(catalog.TableID(n)); t != nil && t.Active() && t.Database == r.db && t.Schema == in.Schema {
+			byKey = t
+		} else if !byName {
+			return in, graphError(path, "database %d %q has no table %d in schema %q", r.db, db.Name, n, in.Schema)
+		}
+	}
+	var exact, folded []*catalog.Table
+	for t := range cat.Tables(r.db) {
+		if !t.Active() || t.Schema != in.Schema {
+			continue
+		}
+		if t.Name == key {
+			exact = append(exact, t)
+		} else if strings.EqualFold(t.Name, key) {
+			folded = append(folded, t)
+		}
+	}
+	named := exact
+	if len(named) == 0 {
+		named = folded
+	}
+	switch {
+	case byKey != nil && !byName:
+		return permission.OneTable(byKey.ID), nil
+	case len(named) > 1:
+		return in, graphError(path, "%q matches %d tables of schema %q (%s); use the id", key, len(named), in.Schema, tableNames(named))
+	case len(named) == 1 && byKey != nil && byKey != named[0]:
+		return in, graphError(path, "%q is the name of table %d and the id of table %q; use the other table's name and this table's id", key, named[0].ID, byKey.Name)
+	case len(named) == 1:
+		return permission.OneTable(named[0].ID), nil
+	case byKey != nil:
+		return permission.OneTable(byKey.ID), nil
+	}
+	return in, graphError(path, "database %d %q has no table %q in schema %q", r.db, db.Name, key, in.Schema)
+}
+
+func tableNames(tables []*catalog.Table) string {
+	var names []string
+	for _, t := range tables {
+		names = append(names, fmt.Sprintf("%d %q", t.ID, t.Name))
+	}
+	return strings.Join(names, ", ")
+}
+
+func (r *entryReader) seed(path string, base, body *tree, wrapped bool) ([]permission.Edit, error) {
+	r.edits = nil
+	if len(body.kids) == 0 {
+		return nil, nil
+	}
+	r.omits = !wrapped && (r.complete == both || r.complete == seed)
+	if wrapped {
+		path += "." + keyData
+	}
+	schemas := body.at(keySchemas)
+	if err := r.access(path+"."+keySchemas, permission.WholeDatabase(), base.at(keySchemas), schemas); err != nil {
+		return nil, err
+	}
+	return r.edits, r.native(path+"."+keyNative, base, body)
+}
+
+// native compares whether SQL may be written. Left out, it stays where the
+// entry had another form beside it or says something new of the schemas.
+func (r *entryReader) native(path string, base, body *tree) error {
+	had := base.at(keyNative).is("write")
+	n := body.at(keyNative)
+	if n.isObject() {
+		return graphError(path, "must be \"write\" or \"none\"")
+	}
+	switch {
+	case n == nil:
+		if had && r.omits && r.complete == seed && base.at(keySchemas).equal(body.at(keySchemas)) {
+			r.edit(permission.Edit{Op: permission.OpSet, Kind: permission.Create, Level: permission.QueryBuilder})
+		}
+	case n.is("write"):
+		if had {
+			return nil
+		}
+		op := permission.OpSet
+		if body.at(keySchemas) != nil {
+			op = permission.OpSetCreate // the schemas say what may be seen
+		}
+		r.edit(permission.Edit{Op: op, Kind: permission.Create, Level: permission.Native})
+	case n.null, n.is("none"), n.is("read"):
+		if had {
+			r.edit(permission.Edit{Op: permission.OpSet, Kind: permission.Create, Level: permission.QueryBuilder})
+		}
+	default:
+		return graphError(path, "%q is neither \"write\" nor \"none\"", n.word)
+	}
+	return nil
+}
+
+// access compares the seeds' schemas at a scope and below it.
+func (r *entryReader) access(path string, s permission.Scope, base, body *tree) error {
+	switch {
+	case body == nil:
+		if r.omits && base != nil {
+			r.revoke(permission.Create, s)
+			r.revoke(permission.View, s)
+		}
+		return nil
+	case !body.isObject():
+		if base.equal(body) || body.null && base == nil {
+			return nil
+		}
+		return r.accessWord(path, s, body)
+	case s.Depth == permission.OfTable:
+		// v20 to v49 also had {"read": ..., "query": ...} for a table.
+		for _, key := range []string{"query", "read"} {
+			if w := body.at(key); w != nil && !w.isObject() && (key == "query" || w.is("none")) {
+				return r.access(path, s, base, w)
+			}
+		}
+		return graphError(path, "must be \"all\", \"sandboxed\" or \"none\"")
+	}
+	if base != nil && !base.isObject() {
+		base = newTree(branch{wildcard, base})
+	}
+	switch was, is := base.at(wildcard), body.at(wildcard); {
+	case is != nil && !is.equal(was):
+		if err := r.accessWord(path+"."+wildcard, s, is); err != nil {
+			return err
+		}
+	case is == nil && was != nil && r.omits:
+		r.edit(permission.Edit{Op: permission.OpWrite, Kind: permission.View, Scope: s})
+	}
+	return r.inside(path, s, base, body, true, r.access)
+}
+
+func (r *entryReader) accessWord(path string, s permission.Scope, t *tree) error {
+	switch {
+	case t.null, t.is("none"):
+		r.revoke(permission.Create, s)
+		r.revoke(permission.View, s)
+	case t.is("all"):
+		r.edit(permission.Edit{Op: permission.OpGrant, Scope: s})
+	case (t.is("sandboxed") || t.is("segmented")) && s.Depth == permission.OfTable:
+		r.edit(permission.Edit{Op: permission.OpSandbox, Scope: s})
+	case t.is("block"), t.is("blocked"):
+		r.edit(permission.Edit{Op: permission.OpSet, Kind: permission.View, Scope: s, Level: permission.Blocked})
+	case t.is("impersonated") && s.Depth == permission.OfDatabase:
+		r.edit(permission.Edit{Op: permission.OpSet, Kind: permission.View, Scope: s, Level: permission.Impersonated})
+	case s.Depth == permission.OfTable:
+		return graphError(path, "%q is not a level of a table; it is one of all, sandboxed, none, block", t.word)
+	case t.isObject():
+		return graphError(path, "must be a word, not an object")
+	default:
+		return graphError(path, "%q is not a level; it is one of all, none, block, or an object by schema and table", t.word)
+	}
+	return nil
+}
