@@ -140,7 +140,7 @@ func (d *Draft) Write(id GroupID, db catalog.DatabaseID, k Kind, s Scope, l Leve
 	if k == View && s.Depth == OfTable {
 		return d.Set(id, db, k, s, l) // nothing follows from it that could be left out
 	}
-	e.narrows(l < e.level(k, s))
+	e.narrows(k.less(l, e.level(k, s)))
 	e.put(k, s, Cell{Level: l, At: e.rev})
 	if k == View && l > Blocked {
 		e.keepPolicies(s)
@@ -318,7 +318,7 @@ func (e *edit) clearBelow(k Kind, s Scope, keep func(Scope, Cell) bool) {
 }
 
 func (e *edit) setView(s Scope, l Level) {
-	e.narrows(l < e.level(View, s))
+	e.narrows(View.less(l, e.level(View, s)))
 	switch {
 	case s.Depth != OfTable && l > Blocked:
 		e.openWide(s, l, e.rev)
@@ -353,20 +353,25 @@ func (e *edit) setView(s Scope, l Level) {
 // sandboxed or blocked below stays, and what has a policy is sandboxed.
 func (e *edit) openWide(s Scope, l Level, at catalog.Revision) {
 	e.clearBelow(View, s, func(in Scope, c Cell) bool {
-		switch c.Level {
-		case Blocked:
-			e.warn(in.Table, "stays blocked; only view-data written there lifts a block")
-		case Sandboxed:
-			e.warn(in.Table, "stays sandboxed; only view-data unrestricted written on the table itself lifts a sandbox")
-		case Unrestricted:
+		if c.Level == Unrestricted {
 			return in.Depth == OfTable && e.g.Strict(e.Database) // there it says more than the wide level
-		default:
-			return false
 		}
-		return true
+		return e.stays(in, c)
 	})
 	e.put(View, s, Cell{Level: l, At: at})
 	e.keepPolicies(s)
+}
+
+// stays tells whether a cell stays under a wide level that opens, and warns
+// where it keeps something closed.
+func (e *edit) stays(in Scope, c Cell) bool {
+	switch c.Level {
+	case Blocked:
+		e.warn(in.Table, "stays blocked; only view-data written there lifts a block")
+	case Sandboxed:
+		e.warn(in.Table, "stays sandboxed; only view-data unrestricted written on the table itself lifts a sandbox")
+	}
+	return c.Level > None
 }
 
 // keepPolicies writes Sandboxed on the tables of the scope on which the group
@@ -448,7 +453,7 @@ func (e *edit) grantView(s Scope) {
 	}
 	// Schemas that are open already keep the date of their own level.
 	if s.Depth == OfDatabase {
-		e.clearBelow(View, s, func(in Scope, c Cell) bool { return c.Level > None })
+		e.clearBelow(View, s, e.stays)
 		e.put(View, s, Cell{Level: Unrestricted, At: at})
 		e.keepPolicies(s)
 		return
@@ -495,7 +500,7 @@ func (e *edit) grant(s Scope) {
 
 // openBelow removes the written Nones inside a scope that is open itself.
 func (e *edit) openBelow(s Scope) {
-	e.clearBelow(View, s, func(_ Scope, c Cell) bool { return c.Level > None })
+	e.clearBelow(View, s, e.stays)
 	e.keepPolicies(s)
 }
 

@@ -118,6 +118,15 @@ func ParseKind(name string) (Kind, error) {
 // top is the highest level of the kind, what Administrators have.
 func (k Kind) top() Level { return Level(len(words[k]) - 1) }
 
+// less tells whether a gives less than b. Blocked gives less than None,
+// though it overrides it.
+func (k Kind) less(a, b Level) bool {
+	if k == View && a <= Blocked && b <= Blocked {
+		return a == Blocked && b == None
+	}
+	return a < b
+}
+
 // fits tells whether the level may be written at a scope of this depth.
 func (k Kind) fits(l Level, d Depth) bool {
 	switch {

@@ -14,13 +14,13 @@ type Op uint8
 // The operations; see the methods of [Draft] of the same names. The zero Op
 // is refused.
 const (
-	_         Op = iota
-	OpSet        // write Level of Kind, with what follows from it
-	OpSetCreate  // write Level of Create and lift no View
-	OpWrite      // write a wide Level of Kind and nothing else
-	OpGrant      // the seeds' "all"
-	OpSandbox    // the seeds' "sandboxed"
-	OpRevoke     // what is left out
+	_           Op = iota
+	OpSet          // write Level of Kind, with what follows from it
+	OpSetCreate    // write Level of Create and lift no View
+	OpWrite        // write a wide Level of Kind and nothing else
+	OpGrant        // the seeds' "all"
+	OpSandbox      // the seeds' "sandboxed"
+	OpRevoke       // what is left out
 )
 
 // Edit is one thing that somebody wants of the data graph.
