@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/sluice-bi/sluice/internal/dataset"
 	"github.com/sluice-bi/sluice/internal/permission"
 	"github.com/sluice-bi/sluice/internal/query"
 	"github.com/sluice-bi/sluice/internal/store"
@@ -82,6 +83,7 @@ func (a *API) fail(w http.ResponseWriter, r *request, err error) {
 		denied    *permission.DeniedError
 		field     *store.InvalidError
 		inQuery   *query.Error
+		notRun    *dataset.QueryError
 		tooLarge  *http.MaxBytesError
 	)
 	switch {
@@ -108,6 +110,8 @@ func (a *API) fail(w http.ResponseWriter, r *request, err error) {
 		writeText(w, http.StatusBadRequest, field.Message)
 	case errors.As(err, &field):
 		a.writeJSON(w, r, http.StatusBadRequest, invalid{Errors: map[string]string{field.Field: field.Message}})
+	case errors.As(err, &notRun):
+		a.writeJSON(w, r, http.StatusBadRequest, map[string]string{"message": notRun.Message, "error_type": notRun.Type})
 	case errors.As(err, &inQuery):
 		a.writeJSON(w, r, http.StatusBadRequest, map[string]any{"message": inQuery.Error(), "path": inQuery.Path})
 	case errors.Is(err, store.ErrStale), errors.Is(err, store.ErrConflict):

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"strconv"
 	"strings"
 )
 
@@ -111,7 +112,11 @@ func (s *schemas) responses(rt *Route) schema {
 	if rt.Answer == nil {
 		out["204"] = schema{"description": http.StatusText(http.StatusNoContent)}
 	} else {
-		out["200"] = schema{"description": "OK", "content": schema{"application/json": schema{"schema": s.of(reflect.TypeOf(rt.Answer), "")}}}
+		status := rt.Status
+		if status == 0 {
+			status = http.StatusOK
+		}
+		out[strconv.Itoa(status)] = schema{"description": http.StatusText(status), "content": schema{"application/json": schema{"schema": s.of(reflect.TypeOf(rt.Answer), "")}}}
 	}
 	if rt.Query != nil || rt.Body != nil {
 		out["400"] = schema{"description": "A value is wrong; the body names it.",

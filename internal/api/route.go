@@ -23,8 +23,11 @@ type Route struct {
 	// Query and Body are zero values of the structs that query values (see
 	// decodeQuery) and the body (see decodeBody) are read into; nil for none.
 	Query, Body any
-	// Answer is a zero value of what a 200 carries; nil for none.
-	Answer  any
+	// Answer is a zero value of what a success carries; nil for none (204).
+	Answer any
+	// Status is the status of a success with an Answer; 0 is 200. It is for
+	// the documentation: the handler returns what it says (see accepted).
+	Status  int
 	Summary string
 	// Limit is the most that a body may have; 0 is defaultLimit.
 	Limit int64

@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"reflect"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -18,7 +19,6 @@ func typed(name string) schema { return schema{"type": name} }
 type schemas struct {
 	components map[string]schema
 	types      map[string]reflect.Type
-	input      bool // bodies: what may be null, what is required
 }
 
 func (s *schemas) of(t reflect.Type, rule string) schema {
@@ -72,12 +72,29 @@ func (s *schemas) named(t reflect.Type) schema {
 	if t.Name() == "" {
 		return s.object(t)
 	}
-	name := strings.ToUpper(t.Name()[:1]) + t.Name()[1:]
-	if s.types[name] == nil {
+	name := componentName(t)
+	switch s.types[name] {
+	case nil:
 		s.types[name] = t
 		s.components[name] = s.object(t)
+	case t:
+	default:
+		panic("api: two wire types are called " + name)
 	}
 	return schema{"$ref": "#/components/schemas/" + name}
+}
+
+// packagePath is what stands before the name of a type argument.
+var packagePath = regexp.MustCompile(`[\w./-]+\.`)
+
+// componentName is the type's name in the document: UserWire for userWire,
+// PageUserWire for page[userWire].
+func componentName(t reflect.Type) string {
+	var name strings.Builder
+	for word := range strings.FieldsFuncSeq(packagePath.ReplaceAllString(t.Name(), ""), func(c rune) bool { return strings.ContainsRune("[], *", c) }) {
+		name.WriteString(strings.ToUpper(word[:1]) + word[1:])
+	}
+	return name.String()
 }
 
 func (s *schemas) object(t reflect.Type) schema {
