@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/sluice-bi/sluice/internal/catalog"
@@ -87,7 +88,16 @@ func (a *Admin) Tables(ctx context.Context) ([]Table, error) {
 		return nil, err
 	}
 	defer c.rollback()
-	tables, err := c.columns(ctx)
+	tables, err := c.columns(ctx, nil)
+	if err != nil && ctx.Err() == nil {
+		// One view that cannot be read is enough to fail; do without those.
+		broken, err2 := c.brokenViews(ctx)
+		if err2 != nil || len(broken) == 0 {
+			return nil, err
+		}
+		c.log.Warn("views that cannot be read are left out", "views", broken)
+		tables, err = c.columns(ctx, broken)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -97,13 +107,22 @@ func (a *Admin) Tables(ctx context.Context) ([]Table, error) {
 	return tables, nil
 }
 
-const columnsSQL = `
-	SELECT t.name, t.type = 'view', c.name, c.type, c.pk
-	FROM pragma_table_list AS t JOIN pragma_table_xinfo(t.name, 'main') AS c
-	WHERE t.schema = 'main' AND t.type IN ('table', 'view') AND t.name NOT LIKE 'sqlite\_%' ESCAPE '\' AND c.hidden <> 1
-	ORDER BY t.name, c.cid`
-
-func (c *sqliteConn) columns(ctx context.Context) ([]Table, error) {
+// columns reads the tables but for some, with their columns.
+func (c *sqliteConn) columns(ctx context.Context, without []string) ([]Table, error) {
+	names := make([]string, len(without))
+	for i, name := range without {
+		names[i] = "'" + strings.ReplaceAll(name, "'", "''") + "'"
+	}
+	columnsSQL := `
+		WITH t AS MATERIALIZED (
+			SELECT name, type = 'view' AS view FROM pragma_table_list
+			WHERE schema = 'main' AND type IN ('table', 'view') AND name NOT LIKE 'sqlite\_%' ESCAPE '\'
+			AND name NOT IN (` + strings.Join(names, ", ") + `)
+		)
+		SELECT t.name, t.view, c.name, c.type, c.pk
+		FROM t JOIN pragma_table_xinfo(t.name, 'main') AS c
+		WHERE c.hidden <> 1
+		ORDER BY t.name, c.cid`
 	var tables []Table
 	err := c.system(ctx, columnsSQL, func(row []driver.Value) error {
 		name, _ := row[0].(string)
@@ -124,6 +143,24 @@ func (c *sqliteConn) columns(ctx context.Context) ([]Table, error) {
 		return nil
 	})
 	return tables, err
+}
+
+// brokenViews are the views of which the engine can no longer find the columns.
+func (c *sqliteConn) brokenViews(ctx context.Context) ([]string, error) {
+	known, err := c.learn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var broken []string
+	for name, view := range known.names {
+		if view {
+			if _, err := c.follow(name); err != nil {
+				broken = append(broken, known.spelled[name])
+			}
+		}
+	}
+	slices.Sort(broken)
+	return broken, nil
 }
 
 // Without a column the key points to the other table's primary key.

@@ -3,6 +3,7 @@ package warehouse
 import (
 	"context"
 	"log/slog"
+	"os"
 	"sync"
 )
 
@@ -43,20 +44,28 @@ func (p *connections) take(ctx context.Context) (*sqliteConn, error) {
 	return c, nil
 }
 
+// pick gives an idle connection or opens one. A file that was put in place of
+// the one that a connection has open makes that connection useless.
 func (p *connections) pick() (*sqliteConn, error) {
-	p.mu.Lock()
-	if p.closed {
-		p.mu.Unlock()
-		return nil, errClosed()
-	}
-	if n := len(p.idle); n > 0 {
+	for {
+		p.mu.Lock()
+		if p.closed {
+			p.mu.Unlock()
+			return nil, errClosed()
+		}
+		n := len(p.idle)
+		if n == 0 {
+			p.mu.Unlock()
+			return openSQLite(p.file, p.log)
+		}
 		c := p.idle[n-1]
 		p.idle = p.idle[:n-1]
 		p.mu.Unlock()
-		return c, nil
+		if now, err := os.Stat(p.file); err == nil && os.SameFile(now, c.opened) {
+			return c, nil
+		}
+		c.close()
 	}
-	p.mu.Unlock()
-	return openSQLite(p.file, p.log)
 }
 
 // give takes a connection back. One that was interrupted or failed is closed.

@@ -55,6 +55,7 @@ func (g *guard) authorize(action sqlite.AuthorizerActionCode, arg1, arg2, schema
 	case sqlite.AuthRead:
 		if g.bound.record != nil && within != "" {
 			g.bound.record(fold(within), fold(arg1))
+			g.bound.record("", fold(arg1))
 		}
 		if g.bound.reads(fold(arg1), arg2, schema, fold(within)) {
 			return sqlite.AuthorizerOK
@@ -83,40 +84,29 @@ func (g *guard) deny(why string) sqlite.AuthorizerReturnCode {
 	return sqlite.AuthorizerDeny
 }
 
-// reads decides about one column of one table.
+// reads decides about one column of one table; the column is empty where the
+// engine reads rows and no column of them.
 func (p *policy) reads(table, column, schema, within string) bool {
-	if p.system {
-		return schema == "main" || schema == ""
-	}
-	if strings.HasPrefix(table, "sqlite_") || strings.HasPrefix(table, "pragma_") {
+	switch {
+	case schema != "main" && schema != "":
 		return false
-	}
-	switch schema {
-	case "main":
-		switch {
-		case p.tables[table]:
-			return true
-		case p.schema.has(table):
-			return within != "" && p.through[via(within, table)]
-		}
+	case p.system:
+		return true
+	case strings.HasPrefix(table, "sqlite_"), strings.HasPrefix(table, "pragma_"):
+		return false
+	case p.schema.has(table):
+		return p.tables[table] || (within != "" || column == "") && p.through[via(within, table)]
+	case schema == "main":
 		return tableFunctions[table]
-	case "":
-		// The engine reports a source of which no column is used, as in
-		// count(*), without a schema and also when it is a common table
-		// expression or a subquery. It is one for certain if the file has
-		// nothing of that name.
-		if column != "" {
-			return false
-		}
-		if p.schema.has(table) {
-			return p.tables[table] || within != "" && p.through[via(within, table)]
-		}
-		return !modules[table]
 	}
-	return false
+	// Of a source of which no column is used, as in count(*), the engine tells
+	// no schema, and it asks also when that is a common table expression or a
+	// subquery. It is one for certain if the file has nothing of that name.
+	return column == "" && !modules[table]
 }
 
-// via is the key of "this view reads this table".
+// via is the key of "this view reads this table". Of a reading without columns
+// the engine does not tell the view: the view is empty then.
 func via(view, table string) string { return view + "\x00" + table }
 
 // fold is a name as SQLite compares names: without regard to the case of ASCII

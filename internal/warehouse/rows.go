@@ -56,12 +56,7 @@ func (r *Rows) Next() bool {
 func (r *Rows) Values() []any { return r.values }
 
 // Err is the *Error that ended the rows, or nil after the last row.
-func (r *Rows) Err() error {
-	if r.err == nil {
-		return nil
-	}
-	return r.err
-}
+func (r *Rows) Err() error { return r.err }
 
 // Close ends the statement. Calling it again does nothing.
 func (r *Rows) Close() error {

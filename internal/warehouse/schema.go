@@ -15,6 +15,7 @@ import (
 type schema struct {
 	version int64
 	names   map[string]bool            // of tables and views, folded; true for views
+	spelled map[string]string          // a folded name as the file has it
 	reach   map[string]map[string]bool // of a view: what it reads, as via
 }
 
@@ -49,14 +50,19 @@ func (c *sqliteConn) system(ctx context.Context, sql string, f func(row []driver
 
 // begin opens a read transaction.
 func (c *sqliteConn) begin(ctx context.Context) error {
-	return c.system(ctx, "BEGIN", nil)
+	if err := c.system(ctx, "BEGIN", nil); err != nil {
+		return err
+	}
+	c.begun = true
+	return nil
 }
 
 // rollback ends the transaction, whatever the context of the statement.
 func (c *sqliteConn) rollback() {
-	if c.spent {
-		return // closing the connection ends it
+	if !c.begun || c.spent {
+		return // closing a spent connection ends it
 	}
+	c.begun = false
 	if err := c.system(context.Background(), "ROLLBACK", nil); err != nil {
 		c.spent = true
 	}
@@ -65,7 +71,7 @@ func (c *sqliteConn) rollback() {
 // learn finds out what can be read by a name in the file. The file's own
 // counter says whether what the connection knows still holds.
 func (c *sqliteConn) learn(ctx context.Context) (*schema, error) {
-	s := &schema{names: map[string]bool{}, reach: map[string]map[string]bool{}}
+	s := &schema{names: map[string]bool{}, spelled: map[string]string{}, reach: map[string]map[string]bool{}}
 	err := c.system(ctx, "PRAGMA schema_version", func(row []driver.Value) error {
 		s.version, _ = row[0].(int64)
 		return nil
@@ -80,6 +86,7 @@ func (c *sqliteConn) learn(ctx context.Context) (*schema, error) {
 	err = c.system(ctx, all, func(row []driver.Value) error {
 		name, _ := row[0].(string)
 		s.names[fold(name)] = row[1] == int64(1)
+		s.spelled[fold(name)] = name
 		return nil
 	})
 	if err != nil {

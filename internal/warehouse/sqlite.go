@@ -42,9 +42,9 @@ func parseDetails(engine string, details json.RawMessage) (file string, err erro
 
 // probe tells in plain words why a file cannot be a warehouse, before the
 // engine says it in its own.
-func probe(file string) error {
-	unusable := func(cause error, format string, args ...any) error {
-		return &Error{Unusable, "details.db: " + fmt.Sprintf(format, args...), cause}
+func probe(file string) (os.FileInfo, error) {
+	unusable := func(cause error, format string, args ...any) (os.FileInfo, error) {
+		return nil, &Error{Unusable, "details.db: " + fmt.Sprintf(format, args...), cause}
 	}
 	info, err := os.Stat(file)
 	switch {
@@ -64,7 +64,7 @@ func probe(file string) error {
 	if n, _ := f.Read(head); n > 0 && string(head[:n]) != "SQLite format 3\x00" {
 		return unusable(nil, "%s is not an SQLite database, or it is encrypted", file)
 	}
-	return nil
+	return info, nil
 }
 
 // limits of the engine: what one person can make it do.
@@ -82,25 +82,28 @@ var limits = [...]struct{ id, to int32 }{
 // time.
 type sqliteConn struct {
 	raw    driver.Conn
-	handle uintptr // the engine's sqlite3*
+	handle uintptr     // the engine's sqlite3*
+	opened os.FileInfo // the file as it was then
 	log    *slog.Logger
 	guard  guard
 	schema *schema // what learn found last
 	rows   *Rows   // of the statement that runs
+	begun  bool    // a read transaction is open
 	spent  bool    // it was interrupted or failed: not to be used again
 }
 
 // openSQLite opens the file read-only. Nothing can be run on the connection
 // before a policy is bound.
 func openSQLite(file string, log *slog.Logger) (*sqliteConn, error) {
-	if err := probe(file); err != nil {
+	opened, err := probe(file)
+	if err != nil {
 		return nil, err
 	}
 	name := url.URL{Scheme: "file", OmitHost: true, Path: file, RawQuery: url.Values{
 		"mode": {"ro"}, "_query_only": {"1"}, "_defensive": {"1"}, "_dqs": {"0"},
 		"_busy_timeout": {"5000"}, "_pragma": {"trusted_schema(0)", "cell_size_check(1)"},
 	}.Encode()}
-	c := &sqliteConn{log: log}
+	c := &sqliteConn{opened: opened, log: log}
 	var d sqlite.Driver // an own one: the authorizer belongs to these connections only
 	d.RegisterConnectionHook(func(conn sqlite.ExecQuerierContext, _ string) error {
 		r, ok := conn.(sqlite.AuthorizerRegisterer)
@@ -203,7 +206,7 @@ func (c *sqliteConn) perform(ctx context.Context, t task) (_ *Rows, err error) {
 		return nil, err
 	}
 	defer func() {
-		if err != nil && c.rows == nil {
+		if err != nil {
 			c.rollback()
 		}
 	}()
