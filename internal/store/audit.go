@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/sluice-bi/sluice/internal/catalog"
@@ -26,11 +27,26 @@ type QueryRun struct {
 }
 
 // RecordQuery writes a run down.
-func (s *Store) RecordQuery(ctx context.Context, run QueryRun) error { return errPending }
+func (s *Store) RecordQuery(ctx context.Context, run QueryRun) error {
+	if run.At.IsZero() {
+		run.At = s.now()
+	}
+	_, err := conn{s, s.writes}.exec(ctx, `insert into query_runs (at, user_id, database_id, card_id, dashboard_id, native, context, row_count,
+		microseconds, outcome, reason, request) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+		run.At, run.User, run.Database, run.Card, run.Dashboard, run.Native, run.Context, run.Rows,
+		run.Duration.Microseconds(), run.Outcome, run.Reason, run.Request)
+	return err
+}
 
 // QueryRuns lists runs newest first, at most limit of them (0: 100).
 func (s *Store) QueryRuns(ctx context.Context, limit int) ([]QueryRun, error) {
-	return nil, errPending
+	return list(ctx, s.reader(), func(row scanner) (r QueryRun, err error) {
+		var micros int64
+		err = row.Scan(moment{&r.At}, &r.User, &r.Database, &r.Card, &r.Dashboard, &r.Native, &r.Context, &r.Rows, &micros, &r.Outcome, &r.Reason, &r.Request)
+		r.Duration = time.Duration(micros) * time.Microsecond
+		return r, err
+	}, `select at, user_id, database_id, card_id, dashboard_id, native, context, row_count, microseconds, outcome, reason, request
+		from query_runs`+fmt.Sprintf(" order by id desc limit %d", orHundred(limit)))
 }
 
 // AuditEvent is one recorded act: a change of permissions, or what else an
@@ -42,9 +58,11 @@ type AuditEvent struct {
 	Actor    Actor
 	Revision int64 // the Revision it belongs to; 0 for none
 	Widens   bool  // somebody gained access
-	Gain     []permission.UserID
-	Lose     []permission.UserID
-	Details  json.RawMessage
+	// Gained and Lost count the people whose access was widened and narrowed;
+	// Gain and Lose name the first hundred of each.
+	Gained, Lost int
+	Gain, Lose   []permission.UserID
+	Details      json.RawMessage // for "permissions" the changes, as EncodeChanges wrote them
 }
 
 // AuditQuery selects audit events.
@@ -55,7 +73,47 @@ type AuditQuery struct {
 	Widens bool // only events that widened access
 }
 
+// people is how the people of an event are stored.
+type people struct {
+	Gain []permission.UserID `json:"gain,omitempty"`
+	Lose []permission.UserID `json:"lose,omitempty"`
+}
+
+func recordEvent(ctx context.Context, c conn, e AuditEvent) error {
+	const most = 100
+	named, err := json.Marshal(people{e.Gain[:min(len(e.Gain), most)], e.Lose[:min(len(e.Lose), most)]})
+	if err != nil {
+		return err
+	}
+	_, err = c.exec(ctx, `insert into audit_events (at, kind, user_id, reason, request, revision, widens, gained, lost, people, details)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		e.At, e.Kind, null(e.Actor.User), e.Actor.Reason, e.Actor.Request, e.Revision, e.Widens, e.Gained, e.Lost, string(named), e.Details)
+	return err
+}
+
 // AuditEvents lists events newest first.
 func (s *Store) AuditEvents(ctx context.Context, q AuditQuery) ([]AuditEvent, error) {
-	return nil, errPending
+	var w where
+	if q.Before > 0 {
+		w.and("id < ?", q.Before)
+	}
+	if q.Kind != "" {
+		w.and("kind = ?", q.Kind)
+	}
+	if q.Widens {
+		w.and("widens")
+	}
+	return list(ctx, s.reader(), func(row scanner) (e AuditEvent, err error) {
+		var named string
+		err = row.Scan(&e.ID, moment{&e.At}, &e.Kind, &e.Actor.User, &e.Actor.Reason, &e.Actor.Request, &e.Revision,
+			&e.Widens, &e.Gained, &e.Lost, &named, document{&e.Details})
+		if err != nil {
+			return e, err
+		}
+		var p people
+		err = json.Unmarshal([]byte(named), &p)
+		e.Gain, e.Lose = p.Gain, p.Lose
+		return e, err
+	}, "select id, at, kind, coalesce(user_id, 0), reason, request, revision, widens, gained, lost, people, details from audit_events"+
+		w.String()+fmt.Sprintf(" order by id desc limit %d", orHundred(q.Limit)), w.args...)
 }

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/sluice-bi/sluice/internal/catalog"
@@ -48,31 +50,199 @@ type CardQuery struct {
 	Dashboard  *int64
 }
 
+const cardColumns = `id, name, description, display, dataset_query, visualization_settings, parameters, parameter_mappings, result_metadata,
+	type, query_type, database_id, table_id, coalesce(collection_id, 0), collection_position, cache_ttl, archived, archived_directly,
+	creator_id, entity_id, created_at, updated_at, dashboard_id`
+
+func scanCard(row scanner) (c Card, err error) {
+	return c, row.Scan(&c.ID, &c.Name, &c.Description, &c.Display, document{&c.DatasetQuery}, document{&c.VisualizationSettings},
+		document{&c.Parameters}, document{&c.ParameterMappings}, document{&c.ResultMetadata}, &c.Type, &c.QueryType, &c.Database, &c.Table,
+		&c.Collection, &c.CollectionPosition, &c.CacheTTL, &c.Archived, &c.ArchivedDirectly, &c.Creator, &c.EntityID,
+		moment{&c.CreatedAt}, moment{&c.UpdatedAt}, &c.Dashboard)
+}
+
 // Card returns a card, archived or not, or ErrNotFound.
-func (s *Store) Card(ctx context.Context, id int64) (Card, error) { return Card{}, errPending }
+func (s *Store) Card(ctx context.Context, id int64) (Card, error) {
+	return readCard(ctx, s.reader(), id)
+}
+
+func readCard(ctx context.Context, c conn, id int64) (Card, error) {
+	return one(ctx, c, scanCard, "select "+cardColumns+" from cards where id = $1", id)
+}
 
 // CardByEntityID returns the card with the entity id, or ErrNotFound.
 func (s *Store) CardByEntityID(ctx context.Context, id string) (Card, error) {
-	return Card{}, errPending
+	return one(ctx, s.reader(), scanCard, "select "+cardColumns+" from cards where entity_id = $1", id)
 }
 
 // Cards lists the cards that the query selects, by name without regard to
 // case.
-func (s *Store) Cards(ctx context.Context, q CardQuery) ([]Card, error) { return nil, errPending }
+func (s *Store) Cards(ctx context.Context, q CardQuery) ([]Card, error) {
+	all := []Card{}
+	for _, ids := range chunks(q.IDs) {
+		var w where
+		w.archived(q.Archived, "archived")
+		if q.IDs != nil {
+			in(&w, "id", ids)
+		}
+		if q.Collection != nil {
+			w.place("collection_id", int64(*q.Collection))
+		}
+		if q.Database != nil {
+			w.and("database_id = ?", *q.Database)
+		}
+		if q.Table != nil {
+			w.and("table_id = ?", *q.Table)
+		}
+		if q.Creator != 0 {
+			w.and("creator_id = ?", q.Creator)
+		}
+		if q.Dashboard != nil {
+			w.and("dashboard_id = ?", *q.Dashboard)
+		}
+		some, err := list(ctx, s.reader(), scanCard, "select "+cardColumns+" from cards"+w.String()+" order by name_fold, id", w.args...)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	return all, nil
+}
 
 // CreateCard saves a new card; its id, entity id and times are set here.
 // Creator is who when zero. *InvalidError for a blank name or a collection,
 // database, table or dashboard that is missing or archived.
-func (s *Store) CreateCard(ctx context.Context, who Actor, c Card) (Card, error) {
-	return Card{}, errPending
+func (s *Store) CreateCard(ctx context.Context, who Actor, n Card) (made Card, err error) {
+	if n.Creator == 0 {
+		n.Creator = who.User
+	}
+	now := s.now()
+	err = s.tx(ctx, func(c conn) error {
+		if err := c.checkCard(ctx, &n, Card{}); err != nil {
+			return err
+		}
+		made, err = one(ctx, c, scanCard, `insert into cards (name, name_fold, description, display, dataset_query, visualization_settings,
+			parameters, parameter_mappings, result_metadata, type, query_type, database_id, table_id, collection_id, collection_position,
+			cache_ttl, archived, archived_directly, creator_id, entity_id, created_at, updated_at, dashboard_id)
+			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17, $18, $19, $20, $20, $21) returning `+cardColumns,
+			n.Name, fold(n.Name), n.Description, n.Display, n.DatasetQuery, n.VisualizationSettings, n.Parameters, n.ParameterMappings,
+			n.ResultMetadata, n.Type, n.QueryType, n.Database, n.Table, null(n.Collection), n.CollectionPosition, n.CacheTTL, n.Archived,
+			n.Creator, newEntityID(), now, n.Dashboard)
+		return gone(err)
+	})
+	return made, err
 }
 
 // UpdateCard writes the card with the id as given, but for its creator, entity
 // id and creation time. Errors as CreateCard, and ErrNotFound.
-func (s *Store) UpdateCard(ctx context.Context, who Actor, c Card) (Card, error) {
-	return Card{}, errPending
+func (s *Store) UpdateCard(ctx context.Context, who Actor, n Card) (is Card, err error) {
+	now := s.now()
+	err = s.tx(ctx, func(c conn) error {
+		was, err := readCard(ctx, c, n.ID)
+		if err != nil {
+			return err
+		}
+		if err := c.checkCard(ctx, &n, was); err != nil {
+			return err
+		}
+		is, err = one(ctx, c, scanCard, `update cards set name = $1, name_fold = $2, description = $3, display = $4, dataset_query = $5,
+			visualization_settings = $6, parameters = $7, parameter_mappings = $8, result_metadata = $9, type = $10, query_type = $11,
+			database_id = $12, table_id = $13, collection_id = $14, collection_position = $15, cache_ttl = $16, archived = $17,
+			archived_directly = $17 and (archived_directly or not archived), archived_with = case when $17 then archived_with end,
+			updated_at = $18, dashboard_id = $19 where id = $20 returning `+cardColumns,
+			n.Name, fold(n.Name), n.Description, n.Display, n.DatasetQuery, n.VisualizationSettings, n.Parameters, n.ParameterMappings,
+			n.ResultMetadata, n.Type, n.QueryType, n.Database, n.Table, null(n.Collection), n.CollectionPosition, n.CacheTTL, n.Archived,
+			now, n.Dashboard, n.ID)
+		return gone(err)
+	})
+	return is, err
+}
+
+// checkCard fills in what may be left out and refuses what cannot be saved.
+// What was so before is not asked again.
+func (c conn) checkCard(ctx context.Context, n *Card, was Card) error {
+	if blank(n.Name) {
+		return invalid("name", "value must be a non-blank string.")
+	}
+	if n.Type == "" {
+		n.Type = "question"
+	}
+	if n.Display == "" {
+		n.Display = "table"
+	}
+	cat := c.s.Graph().Catalog()
+	if n.Database != nil && !same(n.Database, was.Database) && cat.Database(*n.Database) == nil {
+		return invalid("database_id", "There is no database %d.", *n.Database)
+	}
+	if n.Table != nil && !same(n.Table, was.Table) && cat.Table(*n.Table) == nil {
+		return invalid("table_id", "There is no table %d.", *n.Table)
+	}
+	if !n.Archived && (was.ID == 0 || was.Archived || n.Collection != was.Collection) {
+		if err := c.checkPlace(ctx, n.Collection); err != nil {
+			return err
+		}
+	}
+	if n.Dashboard != nil && !same(n.Dashboard, was.Dashboard) {
+		if _, err := one(ctx, c, value[int64], "select id from dashboards where id = $1", *n.Dashboard); err != nil {
+			return otherwise(err, invalid("dashboard_id", "There is no dashboard %d.", *n.Dashboard))
+		}
+	}
+	return nil
+}
+
+// checkPlace refuses a collection that content cannot be put into.
+func (c conn) checkPlace(ctx context.Context, id permission.CollectionID) error {
+	if id == permission.Root {
+		return nil
+	}
+	archived, err := one(ctx, c, value[bool], "select archived from collections where id = $1", id)
+	switch {
+	case err != nil:
+		return otherwise(err, invalid("collection_id", "There is no collection %d.", id))
+	case archived:
+		return invalid("collection_id", "Collection %d is archived.", id)
+	}
+	return nil
+}
+
+// otherwise is instead when err says that something was not found.
+func otherwise(err, instead error) error {
+	if errors.Is(err, ErrNotFound) {
+		return instead
+	}
+	return err
+}
+
+// gone makes an InvalidError of something that is referred to and has gone
+// since it was looked up.
+func gone(err error) error {
+	if isForeign(err) {
+		return invalid("", "Something that this refers to is not there.")
+	}
+	return err
+}
+
+func same[T comparable](a, b *T) bool {
+	return a == b || a != nil && b != nil && *a == *b
 }
 
 // DeleteCard removes a card for good, also from dashboards. ErrNotFound when
 // there is none.
-func (s *Store) DeleteCard(ctx context.Context, who Actor, id int64) error { return errPending }
+func (s *Store) DeleteCard(ctx context.Context, who Actor, id int64) error {
+	return s.remove(ctx, who, "card", "delete from cards where id = $1", id)
+}
+
+// remove deletes content for good and notes who did it.
+func (s *Store) remove(ctx context.Context, who Actor, kind, query string, id int64) error {
+	now := s.now()
+	return s.tx(ctx, func(c conn) error {
+		n, err := c.exec(ctx, query, id)
+		if err == nil && n == 0 {
+			err = ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+		return recordEvent(ctx, c, AuditEvent{At: now, Kind: kind, Actor: who, Details: fmt.Appendf(nil, `{"id":%d,"deleted":true}`, id)})
+	})
+}

@@ -11,16 +11,32 @@
 //
 // The store decides nothing about who may do what and never asks: its callers
 // have. It never connects to a customer's database, and never hands out a
-// stored password, token or key. Words of the database drivers go to the log,
-// not into errors' texts. Start reading at [Store], then writer in write.go.
+// stored token or key. Words of the database drivers go to the log, not into
+// errors' texts. Start reading at [Store], then writer in write.go.
 package store
 
 import (
 	"context"
+	"crypto/subtle"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
 	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/sluice-bi/sluice/internal/catalog"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+	_ "modernc.org/sqlite" // the driver "sqlite"
+
 	"github.com/sluice-bi/sluice/internal/permission"
 )
 
@@ -42,83 +58,224 @@ type Config struct {
 	History time.Duration
 }
 
-// Actor is who writes, why and in which request: recorded with the revision
-// and the audit event. The zero User is the server itself.
-type Actor struct {
-	User    permission.UserID
-	Reason  string
-	Request string
+// Store is the application database and the current permission state. Its
+// methods may be called from many goroutines at once, and by many nodes on one
+// PostgreSQL database.
+type Store struct {
+	log     *slog.Logger
+	now     func() time.Time
+	history time.Duration
+	seal    seal
+
+	writes *sql.DB // SQLite: one connection, transactions lock at their begin
+	read   *sql.DB // cannot write
+
+	// writing is held by the write of permission state that is under way in
+	// this process; PostgreSQL's row lock on the head orders the nodes.
+	writing chan struct{}
+	// trimmed is when the history was last trimmed; guarded by writing.
+	trimmed time.Time
+
+	publishing sync.Mutex // orders publish
+	snap       atomic.Pointer[snapshot]
+	statements atomic.Int64
+	closed     atomic.Bool
 }
 
-// Bump says which of the two revision counters of the API a change raises.
-type Bump struct {
-	Data, Collection bool
-}
-
-// Revision is one recorded change of the permission state.
-type Revision struct {
-	ID         int64            // counts every recorded change
-	Data       catalog.Revision // the data graph's revision after it
-	Collection int64            // the collection graph's revision after it
-	At         time.Time
-	Actor      Actor
-	Catalog    bool // the catalog changed with it
-	Widens     bool // somebody gained access
-	Changes    []permission.Change
+// snapshot is a published permission state and the revision it is.
+type snapshot struct {
+	graph    *permission.Graph
+	revision int64
 }
 
 // Open connects to the application database, brings its schema up to date,
-// checks that the authorisation state is whole and loads it. Every reason not
-// to open is an error that says what is wrong: a missing or wrong key, a
-// database written by a newer Sluice, a group that is not there, an unknown
-// level.
-func Open(ctx context.Context, c Config) (*Store, error) { return nil, errPending }
+// checks that the permission state is whole and loads it. Every reason not to
+// open is an error that says what is wrong: a missing or wrong key, a database
+// written by a newer Sluice, a group that is not there, an unknown level.
+func Open(ctx context.Context, c Config) (*Store, error) {
+	s := &Store{log: c.Logger, now: c.Now, history: c.History, writing: make(chan struct{}, 1)}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.history == 0 {
+		s.history = 90 * 24 * time.Hour
+	}
+	var err error
+	if s.seal, err = newSeal(c.Key); err != nil {
+		return nil, err
+	}
+	if c.URL != "" {
+		err = s.connectPostgres(c.URL)
+	} else {
+		err = s.connectSQLite(c.Path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := s.start(ctx, c.URL != ""); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("open the application database: %w", err)
+	}
+	return s, nil
+}
+
+func (s *Store) start(ctx context.Context, postgres bool) error {
+	if err := s.writes.PingContext(ctx); err != nil {
+		return s.failed(ctx, "connect", err)
+	}
+	if err := s.migrate(ctx, postgres); err != nil {
+		return err
+	}
+	if err := s.tx(ctx, func(c conn) error { return s.checkKey(ctx, c) }); err != nil {
+		return err
+	}
+	return s.view(ctx, func(c conn) error {
+		snap, err := load(ctx, c)
+		s.snap.Store(snap)
+		return err
+	})
+}
+
+func (s *Store) connectSQLite(path string) error {
+	if path == "" {
+		return errors.New("the application database needs a path or a URL")
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	// Password hashes lie in it: nobody else reads it.
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("open the application database: %w", err)
+	}
+	f.Close()
+	dsn := func(more url.Values) string {
+		q := url.Values{"_pragma": {"foreign_keys(1)", "busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)"},
+			"_dqs": {"0"}, "_defensive": {"1"}}
+		for k, v := range more {
+			q[k] = v
+		}
+		return (&url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: q.Encode()}).String()
+	}
+	if s.writes, err = sql.Open("sqlite", dsn(url.Values{"_txlock": {"immediate"}})); err != nil {
+		return err
+	}
+	s.writes.SetMaxOpenConns(1)
+	s.read, err = sql.Open("sqlite", dsn(url.Values{"mode": {"ro"}, "_pragma": {"busy_timeout(10000)", "query_only(1)"}}))
+	if err != nil {
+		return err
+	}
+	s.read.SetMaxOpenConns(8)
+	s.read.SetMaxIdleConns(8)
+	return nil
+}
+
+func (s *Store) connectPostgres(address string) error {
+	config, err := pgx.ParseConfig(address)
+	if err != nil {
+		// The driver's error may quote the address, and that the password.
+		return errors.New("the URL of the application database cannot be read; it is to be of the form postgres://user:password@host:port/name")
+	}
+	config.RuntimeParams["application_name"] = "sluice"
+	s.writes = stdlib.OpenDB(*config)
+	s.writes.SetMaxOpenConns(8)
+	s.writes.SetMaxIdleConns(4)
+	readOnly := config.Copy()
+	readOnly.RuntimeParams["default_transaction_read_only"] = "on"
+	s.read = stdlib.OpenDB(*readOnly)
+	s.read.SetMaxOpenConns(16)
+	s.read.SetMaxIdleConns(8)
+	return nil
+}
+
+//go:embed migrations
+var migrations embed.FS
+
+func (s *Store) migrate(ctx context.Context, postgres bool) error {
+	dialect, folder := goose.DialectSQLite3, "migrations/sqlite"
+	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger())}
+	if postgres {
+		dialect, folder = goose.DialectPostgres, "migrations/postgres"
+		// Nodes that start together migrate one after the other.
+		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300))
+		if err != nil {
+			return err
+		}
+		options = append(options, goose.WithSessionLocker(locker))
+	}
+	files, err := fs.Sub(migrations, folder)
+	if err != nil {
+		return err
+	}
+	p, err := goose.NewProvider(dialect, s.writes, files, options...)
+	if err != nil {
+		return err
+	}
+	current, target, err := p.GetVersions(ctx)
+	if err != nil {
+		return s.failed(ctx, "read the schema's version", err)
+	}
+	if current > target {
+		return fmt.Errorf("it was written by a newer Sluice: its schema is number %d and this Sluice knows number %d; start the newer one", current, target)
+	}
+	if _, err := p.Up(ctx); err != nil {
+		return s.failed(ctx, "migrate the schema", err)
+	}
+	return nil
+}
+
+// checkKey remembers the key's fingerprint at the first start and compares it
+// at every other.
+func (s *Store) checkKey(ctx context.Context, c conn) error {
+	if _, err := c.exec(ctx, "insert into installation (id, key_fingerprint) values (1, $1) on conflict (id) do nothing", s.seal.fingerprint); err != nil {
+		return err
+	}
+	stored, err := one(ctx, c, value[string], "select key_fingerprint from installation where id = 1")
+	if err != nil {
+		return err
+	}
+	if subtle.ConstantTimeCompare([]byte(stored), []byte(s.seal.fingerprint)) != 1 {
+		return errors.New("the key is not the one that this application database was made with; connection details could not be read. Give the key that belongs to it")
+	}
+	return nil
+}
 
 // Close releases the database. Everything asked of the store afterwards is
 // ErrClosed; the graph stays readable.
-func (s *Store) Close() error { return errPending }
+func (s *Store) Close() error {
+	if s.closed.Swap(true) {
+		return nil
+	}
+	var errs []error
+	for _, db := range []*sql.DB{s.read, s.writes} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
 
 // Ping tells whether the application database answers.
-func (s *Store) Ping(ctx context.Context) error { return errPending }
+func (s *Store) Ping(ctx context.Context) error {
+	_, err := one(ctx, s.reader(), value[int64], "select revision from head where id = 1")
+	return err
+}
 
 // Graph is the current permission state. It costs no statement.
-func (s *Store) Graph() *permission.Graph { return nil }
+func (s *Store) Graph() *permission.Graph { return s.snap.Load().graph }
 
 // Statements is how many SQL statements the store has run since it was opened.
-func (s *Store) Statements() int64 { return 0 }
+func (s *Store) Statements() int64 { return s.statements.Load() }
 
-// Change is the one way in which permission state changes. f gets the current
-// graph inside the write transaction and returns the typed changes that are
-// wanted, and which counters rise. They are applied, written as rows, recorded
-// as one revision, audited, committed and then published; the new graph is
-// returned. Nothing returned and nothing bumped writes nothing.
-//
-// Errors: what f returns, unchanged; *InvalidError for changes that would
-// leave the state broken (the last active administrator gone, a user outside
-// All Users, levels for Administrators or for something that is not there);
-// ErrConflict when a change's From is not the present state.
-func (s *Store) Change(ctx context.Context, who Actor, f func(*permission.Graph) ([]permission.Change, Bump, error)) (*permission.Graph, error) {
-	return nil, errPending
+// publish makes a state the current one, unless a later one is already.
+func (s *Store) publish(n *snapshot) {
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
+	if n.revision > s.snap.Load().revision {
+		s.snap.Store(n)
+	}
 }
-
-// GraphAt is the graph as it was at a data revision: the present one with the
-// later changes undone. Its Catalog is the present one; ask a table's At.
-// ErrStale when the revision is in the future or older than the history.
-func (s *Store) GraphAt(ctx context.Context, data catalog.Revision) (*permission.Graph, error) {
-	return nil, errPending
-}
-
-// GraphAtCollection is GraphAt for a revision of the collection graph.
-func (s *Store) GraphAtCollection(ctx context.Context, revision int64) (*permission.Graph, error) {
-	return nil, errPending
-}
-
-// Revisions lists the history newest first, from before the revision with the
-// id (0: from the newest), at most limit of them (0: 100).
-func (s *Store) Revisions(ctx context.Context, before int64, limit int) ([]Revision, error) {
-	return nil, errPending
-}
-
-// Refresh brings the graph up to date with what other nodes wrote to the same
-// database. It costs one statement when there is nothing new.
-func (s *Store) Refresh(ctx context.Context) error { return errPending }

@@ -1,0 +1,56 @@
+package store
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+)
+
+// seal keeps secrets in the application database unreadable without the key,
+// which lies outside of it.
+type seal struct {
+	aead        cipher.AEAD
+	fingerprint string
+}
+
+func newSeal(key []byte) (seal, error) {
+	if len(key) != 32 {
+		return seal{}, fmt.Errorf("the key that seals connection details has %d bytes and must have 32", len(key))
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return seal{}, err
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		return seal{}, err
+	}
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte("sluice: fingerprint of the key"))
+	return seal{aead, hex.EncodeToString(mac.Sum(nil)[:16])}, nil
+}
+
+// close seals a text for one place: it can be opened for no other.
+func (s seal) close(place string, text []byte) []byte {
+	nonce := make([]byte, s.aead.NonceSize())
+	rand.Read(nonce) // never fails
+	return s.aead.Seal(nonce, nonce, text, []byte(place))
+}
+
+// open reads what close sealed for the same place.
+func (s seal) open(place string, sealed []byte) ([]byte, error) {
+	n := s.aead.NonceSize()
+	if len(sealed) < n {
+		return nil, errors.New("what is sealed for " + place + " is cut off")
+	}
+	text, err := s.aead.Open(nil, sealed[:n], sealed[n:], []byte(place))
+	if err != nil {
+		return nil, errors.New("what is sealed for " + place + " was altered, or sealed with another key")
+	}
+	return text, nil
+}
