@@ -18,8 +18,6 @@
 package query
 
 import (
-	"encoding/json"
-
 	"github.com/sluice-bi/sluice/internal/catalog"
 )
 
@@ -61,27 +59,3 @@ func (q *Query) Native() bool { return q.native != nil }
 // Aggregated tells whether the outermost stage aggregates or breaks out, for
 // which the higher row limit applies. False for native questions.
 func (q *Query) Aggregated() bool { return q.block != nil && q.block.grouped() }
-
-// Parse reads the JSON of a question: {"database", "type", "query" or
-// "native", "parameters"}, or the newer form with "stages". Unknown clauses,
-// keys and units inside "query" and "native" are an *[Error] that names the
-// path; unknown keys beside them are ignored, as clients send many.
-func Parse(data []byte) (*Query, error) { return nil, &Error{Message: "not implemented"} }
-
-// WithParameters is the question with these parameters, the JSON list that
-// clients send beside it, in place of its own. Who may pass which parameter
-// to a saved question is not decided here.
-func (q *Query) WithParameters(data []byte) (*Query, error) {
-	return nil, &Error{Message: "not implemented"}
-}
-
-// MarshalJSON writes the question in its plain form, which Parse reads as the
-// same question.
-func (q *Query) MarshalJSON() ([]byte, error) { return json.Marshal(nil) }
-
-type block struct{}
-
-func (b *block) grouped() bool { return false }
-
-type native struct{}
-type parameter struct{}

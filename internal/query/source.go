@@ -1,6 +1,7 @@
 package query
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/sluice-bi/sluice/internal/catalog"
@@ -27,8 +28,8 @@ type Source struct {
 	// Card looks a saved question up. For one that the person may not read
 	// it answers as for one that is not there: with an error, or nil and nil.
 	Card func(id int64) (*Card, error)
-	// Now is what dates such as "the last 30 days" count from, in the zone
-	// that days begin in.
+	// Now is what dates such as "the last 30 days" count from. Days begin in
+	// UTC, as dates without a zone in the warehouses are taken to be.
 	Now     time.Time
 	Dialect Dialect
 	// MaxRows is the row limit; a limit of the question can only lower it.
@@ -46,35 +47,7 @@ type InvalidAttributeError struct {
 	Reason    string
 }
 
-func (e *InvalidAttributeError) Error() string { return "not implemented" }
-
-// Compile writes a structured question as one SQL statement under the
-// person's permissions. Errors: *permission.DeniedError when a table or the
-// person is refused, *[InvalidAttributeError] when a sandbox cannot be
-// applied, *[Error] when the question is wrong; all sources are decided on
-// before anything else of the question is looked at.
-func Compile(q *Query, s Source) (Statement, error) {
-	return Statement{}, &Error{Message: "not implemented"}
+func (e *InvalidAttributeError) Error() string {
+	return fmt.Sprintf("the attribute %q of user %d cannot be compared with field %d of table %d: %s",
+		e.Attribute, e.User, e.Field, e.Table, e.Reason)
 }
-
-// Check admits a native question. Asked ad hoc it needs QueryNatively on the
-// database. The statement carries the tables of which the person may see all
-// rows; the text is not read, so the engine must hold it to those tables.
-func Check(q *Query, s Source) (Statement, error) {
-	return Statement{}, &Error{Message: "not implemented"}
-}
-
-// Reach is what a question reads at any depth.
-type Reach struct {
-	Tables []catalog.TableID // sorted
-	Cards  []int64           // sorted
-	Native bool              // somewhere in it is SQL, which may read anything of the database
-}
-
-// ReachOf lists the tables and saved questions that a question reads. It
-// decides nothing; a card that Source.Card does not give is an *[Error].
-func ReachOf(q *Query, s Source) (Reach, error) { return Reach{}, &Error{Message: "not implemented"} }
-
-// Allowed makes the decisions about people that Compile or Check would make,
-// with the same errors, and looks at nothing else: "may this person run this".
-func Allowed(q *Query, s Source) error { return &Error{Message: "not implemented"} }

@@ -1,0 +1,109 @@
+package query
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"github.com/sluice-bi/sluice/internal/catalog"
+)
+
+// column is a column of a relation: what is reported of it, and how to name
+// it in SQL and in the stage above. Column.Name is unique in the relation.
+type column struct {
+	Column
+	sql   string          // quoted
+	field catalog.FieldID // 0 when it is computed
+	join  string          // alias of the join it came by, below
+	unit  unit            // that it was cut to or taken out as, below
+}
+
+// class is what a type allows to be done with its values.
+type class uint8
+
+const (
+	aThing class = iota // anything else: no rule, no conversion
+	aNumber
+	aText
+	aBoolean
+	aDate
+	aDateTime
+	aTime
+)
+
+var classNames = [...]string{"a value", "a number", "text", "true or false", "a date", "a date with time", "a time of the day"}
+
+func (c class) String() string { return classNames[c] }
+
+func classOf(baseType string) class {
+	name := strings.TrimPrefix(baseType, "type/")
+	switch name {
+	case "Number", "Integer", "BigInteger", "SmallInteger", "Float", "Decimal":
+		return aNumber
+	case "Text", "TextLike", "UUID":
+		return aText
+	case "Boolean":
+		return aBoolean
+	case "Date":
+		return aDate
+	case "Instant":
+		return aDateTime
+	}
+	switch {
+	case strings.HasPrefix(name, "DateTime"):
+		return aDateTime
+	case strings.HasPrefix(name, "Time"):
+		return aTime
+	}
+	return aThing
+}
+
+// whole tells whether a type holds whole numbers only.
+func whole(baseType string) bool {
+	return baseType == "type/Integer" || baseType == "type/BigInteger" || baseType == "type/SmallInteger"
+}
+
+// describe is a field as a column of results.
+func describe(f *catalog.Field) Column {
+	id, table, target := f.ID, f.Table, f.Target // copies: the catalog's records are shared
+	description, semantic := f.Description, f.SemanticType
+	c := Column{Name: f.Name, DisplayName: f.DisplayName, BaseType: f.BaseType, EffectiveType: f.BaseType,
+		Source: "fields", ID: &id, TableID: &table}
+	if c.DisplayName == "" {
+		c.DisplayName = f.Name
+	}
+	if c.BaseType == "" {
+		c.BaseType, c.EffectiveType = "type/*", "type/*"
+	}
+	if description != "" {
+		c.Description = &description
+	}
+	if semantic != "" {
+		c.SemanticType = &semantic
+	}
+	if target != 0 {
+		c.Target = &target
+	}
+	return c
+}
+
+// reference is the column's field_ref.
+func reference(e expr) json.RawMessage {
+	raw, err := json.Marshal(e.mbql())
+	if err != nil {
+		return json.RawMessage("null") // cannot be: clauses are lists, text and numbers
+	}
+	return raw
+}
+
+// names gives every column of a stage a name of its own: count, count_2.
+type names map[string]bool
+
+func (n names) unique(name string) string {
+	try := name
+	for i := 2; n[try]; i++ {
+		try = name + "_" + strconv.Itoa(i)
+	}
+	n[try] = true
+	return try
+}

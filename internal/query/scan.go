@@ -1,0 +1,184 @@
+package query
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sluice-bi/sluice/internal/catalog"
+	"github.com/sluice-bi/sluice/internal/permission"
+)
+
+// scanned is a table as the person may read it.
+type scanned struct {
+	table   *catalog.Table
+	sql     fragment // a SELECT of the permitted rows and columns
+	columns []column
+}
+
+// scan is the one way for a table into a statement. It asks for the rows that
+// the person may see and lays their conditions below everything else: the
+// conditions of one sandbox must all hold, of several sandboxes one must.
+// Errors: *permission.DeniedError, *[InvalidAttributeError], and *[Error] for
+// a table of another database.
+func (c *compiler) scan(id catalog.TableID, at *node) (*scanned, error) {
+	if s, ok := c.scans[id]; ok {
+		return s, nil
+	}
+	rows, err := c.Access.Rows(c.right(), id)
+	if err != nil {
+		return nil, err
+	}
+	t := c.catalog().Table(id)
+	if c.database == 0 {
+		c.database = t.Database
+	}
+	if t.Database != c.database {
+		return nil, at.errorf("table %d is not in the database of the question, %d", id, c.database)
+	}
+	s, err := c.scanOf(t, at)
+	if err != nil {
+		return nil, err
+	}
+	if !rows.All() {
+		where, err := c.rowCondition(t, rows.Filters())
+		if err != nil {
+			return nil, err
+		}
+		s.sql = cat(s.sql, " WHERE ", where)
+		c.sandboxed = true
+	}
+	c.scans[id] = s
+	return s, nil
+}
+
+// scanOf is the table with all its rows. Columns are qualified, because an
+// engine could take a bare name that has vanished for text.
+func (c *compiler) scanOf(t *catalog.Table, at *node) (*scanned, error) {
+	s := &scanned{table: t}
+	var list []fragment
+	for _, f := range c.catalog().Fields(t.ID) {
+		if strings.ContainsRune(f.Name, 0) {
+			return nil, at.errorf("table %d cannot be read: a column has a NUL character in its name", t.ID)
+		}
+		list = append(list, c.stored(f))
+		s.columns = append(s.columns, column{Column: describe(f), sql: c.Dialect.quote(f.Name), field: f.ID})
+	}
+	if len(list) == 0 || strings.ContainsRune(t.Schema+t.Name, 0) {
+		return nil, at.errorf("table %d cannot be read: no columns are known of it", t.ID)
+	}
+	name := c.Dialect.quote(t.Name)
+	if t.Schema != "" {
+		name = c.Dialect.quote(t.Schema) + "." + name
+	}
+	s.sql = cat("SELECT ", separated(", ", list), " FROM "+name+" AS "+c.Dialect.quote("t"))
+	return s, nil
+}
+
+// stored is a field where its table is scanned.
+func (c *compiler) stored(f *catalog.Field) fragment {
+	return text(c.Dialect.quote("t") + "." + c.Dialect.quote(f.Name))
+}
+
+// rowCondition writes the sandboxes of the person on a table. Without any
+// there are no rows.
+func (c *compiler) rowCondition(t *catalog.Table, filters []permission.Filter) (fragment, error) {
+	var any []fragment
+	for _, filter := range filters {
+		var all []fragment
+		for _, eq := range filter {
+			f := c.catalog().Field(eq.Field)
+			if f == nil || f.Table != t.ID {
+				return nil, c.invalid(t, eq, "the field is no longer one of the table")
+			}
+			v, err := attributeValue(eq.Value, f.BaseType)
+			if err != nil {
+				return nil, c.invalid(t, eq, err.Error())
+			}
+			x, y := c.stored(f), bound(v)
+			switch classOf(f.BaseType) {
+			case aText:
+				all = append(all, c.Dialect.exactly(x, y))
+			case aDate:
+				all = append(all, cat(c.Dialect.day(x), " = ", c.Dialect.day(y)))
+			default:
+				all = append(all, cat(x, " = ", y))
+			}
+		}
+		if len(all) == 0 {
+			continue // a filter without conditions shows nothing, never everything
+		}
+		any = append(any, cat("(", separated(" AND ", all), ")"))
+	}
+	if len(any) == 0 {
+		return text("1 = 0"), nil
+	}
+	return balanced(" OR ", any), nil
+}
+
+// attributeValue reads the text of an attribute as a value of the field's
+// type. What is not exactly one is an error.
+func attributeValue(s, baseType string) (any, error) {
+	switch classOf(baseType) {
+	case aText:
+		if s == "" || strings.ContainsRune(s, 0) {
+			return nil, fmt.Errorf("it is not a text that can be compared")
+		}
+		return s, nil
+	case aNumber:
+		if i, err := strconv.ParseInt(s, 10, 64); err == nil {
+			return i, nil
+		}
+		if whole(baseType) {
+			return nil, fmt.Errorf("it is not a whole number")
+		}
+		if f, ok := finite(s); ok {
+			return f, nil
+		}
+		return nil, fmt.Errorf("it is not a number")
+	case aBoolean:
+		if b, err := strconv.ParseBool(s); err == nil {
+			return b, nil
+		}
+		return nil, fmt.Errorf("it is neither true nor false")
+	case aDate:
+		if t, err := time.Parse(time.DateOnly, s); err == nil {
+			return t.Format(time.DateOnly), nil
+		}
+		return nil, fmt.Errorf("it is not a date such as 2026-01-31")
+	}
+	return nil, fmt.Errorf("fields of the type %s cannot be compared with attributes", baseType)
+}
+
+// finite reads a decimal number that is one.
+func finite(s string) (float64, bool) {
+	if strings.Trim(s, "+-.0123456789eE") != "" {
+		return 0, false // no hexadecimal, no underscores, no names
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	return f, err == nil && !math.IsInf(f, 0)
+}
+
+// invalid is the refusal of a sandbox; it names the attribute.
+func (c *compiler) invalid(t *catalog.Table, eq permission.Equality, reason string) error {
+	e := &InvalidAttributeError{User: c.Access.User(), Table: t.ID, Field: eq.Field, Reason: reason}
+	g := c.Access.Graph()
+	u := g.User(e.User)
+	for _, group := range g.GroupsOf(e.User) {
+		sandbox := g.Sandbox(group, t.ID)
+		if sandbox == nil {
+			continue
+		}
+		i := slices.IndexFunc(sandbox.Where, func(w permission.AttributeEquality) bool {
+			return w.Field == eq.Field && u.Attributes[w.Attribute] == eq.Value
+		})
+		if i >= 0 {
+			e.Attribute = sandbox.Where[i].Attribute
+			break
+		}
+	}
+	return e
+}
