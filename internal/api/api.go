@@ -94,7 +94,9 @@ func New(c Config) (*API, error) {
 		}
 		mux.HandleFunc(rt.Method+" "+rt.pattern(), func(w http.ResponseWriter, r *http.Request) { a.serve(rt, w, r) })
 	}
-	mux.HandleFunc("/api/", func(w http.ResponseWriter, _ *http.Request) { writeText(w, errNoRoute.status, errNoRoute.text) })
+	noRoute := func(w http.ResponseWriter, _ *http.Request) { writeText(w, errNoRoute.status, errNoRoute.text) }
+	mux.HandleFunc("/api", noRoute)
+	mux.HandleFunc("/api/", noRoute)
 	mux.HandleFunc("GET /metrics", a.serveMetrics)
 	mux.HandleFunc("GET /{$}", a.index)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { writeText(w, errNotFound.status, errNotFound.text) })

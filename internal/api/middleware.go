@@ -57,6 +57,7 @@ func (a *API) observe(next http.Handler) http.Handler {
 		secureHeaders(rec.Header(), rec.id)
 		defer func() {
 			broken := recover()
+			cut := broken != nil && rec.status != 0 // half an answer is out
 			if broken != nil && broken != http.ErrAbortHandler { //nolint:errorlint // panics carry the value itself
 				a.log.Error("panic", "request_id", rec.id, "route", rec.route, "panic", fmt.Sprint(broken), "stack", string(debug.Stack()))
 				if rec.status == 0 {
@@ -71,8 +72,8 @@ func (a *API) observe(next http.Handler) http.Handler {
 			a.log.LogAttrs(r.Context(), level(rec), "request", slog.String("request_id", rec.id), slog.String("method", r.Method),
 				slog.String("route", rec.route), slog.Int("status", rec.status), slog.Int64("user", int64(rec.user)),
 				slog.Int64("bytes", rec.bytes), slog.Duration("duration", took.Round(time.Microsecond)))
-			if broken != nil && rec.bytes > 0 {
-				panic(http.ErrAbortHandler) // cut the connection: half an answer is none
+			if cut {
+				panic(http.ErrAbortHandler) // cuts the connection: half an answer is none
 			}
 		}()
 		next.ServeHTTP(rec, r)

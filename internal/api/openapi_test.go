@@ -51,6 +51,15 @@ type openapiSchema struct {
 	Enum       []string                  `json:"enum"`
 }
 
+// UnmarshalJSON also reads the schemas true and false, which say nothing here.
+func (s *openapiSchema) UnmarshalJSON(data []byte) error {
+	if text := string(data); text == "true" || text == "false" {
+		return nil
+	}
+	type plain openapiSchema
+	return json.Unmarshal(data, (*plain)(s))
+}
+
 // typeNames is one name or a list of them.
 type typeNames []string
 

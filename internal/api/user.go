@@ -113,6 +113,9 @@ func (a *API) listUsers(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(q.Text) > 500 { // longer than any name or address
+		return nil, wrongField("query", "value must be at most 500 bytes long.")
+	}
 	status := q.Status
 	if status == "" && q.IncludeDeactivated {
 		status = "all"
