@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/sluice-bi/sluice/internal/catalog"
@@ -34,37 +35,186 @@ type Database struct {
 	UpdatedAt        time.Time
 }
 
+const databaseColumns = `id, name, engine, details, sample, strict, description, caveats, points_of_interest, cache_ttl, timezone, settings,
+	schedules, full_sync, on_demand, auto_run_queries, refingerprint, sync_status, coalesce(creator_id, 0), created_at, updated_at`
+
+func (s *Store) scanDatabase(row scanner) (d Database, err error) {
+	var sealed []byte
+	err = row.Scan(&d.ID, &d.Name, &d.Engine, &sealed, &d.Sample, &d.Strict, &d.Description, &d.Caveats, &d.PointsOfInterest, &d.CacheTTL,
+		&d.Timezone, document{&d.Settings}, document{&d.Schedules}, &d.FullSync, &d.OnDemand, &d.AutoRunQueries, &d.Refingerprint,
+		&d.SyncStatus, &d.Creator, moment{&d.CreatedAt}, moment{&d.UpdatedAt})
+	if err == nil {
+		d.Details, err = s.seal.open(detailsOf(d.ID), sealed)
+	}
+	return d, err
+}
+
+// detailsOf is the place that connection details are sealed for.
+func detailsOf(id catalog.DatabaseID) string { return fmt.Sprintf("the details of database %d", id) }
+
+// sealed are the details of a connection as they are stored.
+func (s *Store) sealed(id catalog.DatabaseID, details json.RawMessage) []byte {
+	if details == nil {
+		details = json.RawMessage("{}")
+	}
+	return s.seal.close(detailsOf(id), details)
+}
+
 // Databases lists all connections by name, without regard to case. Details are
 // unsealed.
-func (s *Store) Databases(ctx context.Context) ([]Database, error) { return nil, errPending }
+func (s *Store) Databases(ctx context.Context) ([]Database, error) {
+	return list(ctx, s.reader(), s.scanDatabase, "select "+databaseColumns+" from databases order by name_fold, id")
+}
 
 // Database returns a connection, or ErrNotFound.
 func (s *Store) Database(ctx context.Context, id catalog.DatabaseID) (Database, error) {
-	return Database{}, errPending
+	return s.readDatabase(ctx, s.reader(), id)
+}
+
+func (s *Store) readDatabase(ctx context.Context, c conn, id catalog.DatabaseID) (Database, error) {
+	return one(ctx, c, s.scanDatabase, "select "+databaseColumns+" from databases where id = $1", id)
+}
+
+func checkDatabase(d *Database) error {
+	switch {
+	case blank(d.Name):
+		return invalid("name", "value must be a non-blank string.")
+	case blank(d.Engine):
+		return invalid("engine", "value must be a non-blank string.")
+	}
+	if d.SyncStatus == "" {
+		d.SyncStatus = "incomplete"
+	}
+	return nil
 }
 
 // CreateDatabase makes a connection; its id and times are set here. No group
 // has anything on it. It takes a data revision. *InvalidError for a blank name
 // or engine.
-func (s *Store) CreateDatabase(ctx context.Context, who Actor, d Database) (Database, error) {
-	return Database{}, errPending
+func (s *Store) CreateDatabase(ctx context.Context, who Actor, d Database) (made Database, err error) {
+	if err := checkDatabase(&d); err != nil {
+		return Database{}, err
+	}
+	_, err = s.write(ctx, who, func(w *writer) error {
+		id, err := w.newIDs("database", 1)
+		if err != nil {
+			return err
+		}
+		d.ID = catalog.DatabaseID(id)
+		err = w.execOne(ctx, `insert into databases (id, name, name_fold, engine, details, sample, strict, description, caveats,
+			points_of_interest, cache_ttl, timezone, settings, schedules, full_sync, on_demand, auto_run_queries, refingerprint, sync_status,
+			creator_id, created_at, updated_at)
+			values ($1, $2, $3, $4, $5, $6, false, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $20)`,
+			d.ID, d.Name, fold(d.Name), d.Engine, s.sealed(d.ID, d.Details), d.Sample, d.Description, d.Caveats, d.PointsOfInterest, d.CacheTTL,
+			d.Timezone, d.Settings, d.Schedules, d.FullSync, d.OnDemand, d.AutoRunQueries, d.Refingerprint, d.SyncStatus, null(who.User), w.now)
+		if err != nil {
+			return err
+		}
+		w.setCatalog(w.graph.Catalog().WithDatabase(catalog.Database{ID: d.ID, Name: d.Name, Engine: d.Engine, Sample: d.Sample}),
+			"connect database %d %q", d.ID, d.Name)
+		if d.Strict {
+			if err := w.apply(permission.SetStrict{Database: d.ID, To: true}); err != nil {
+				return err
+			}
+		}
+		made, err = s.readDatabase(ctx, w.conn, d.ID)
+		return err
+	})
+	return made, err
 }
 
 // UpdateDatabase writes the connection with the id as given, but for Sample,
 // Strict, its creator and creation time. It takes a data revision when name or
 // engine change. Errors as CreateDatabase, and ErrNotFound.
-func (s *Store) UpdateDatabase(ctx context.Context, who Actor, d Database) (Database, error) {
-	return Database{}, errPending
+func (s *Store) UpdateDatabase(ctx context.Context, who Actor, d Database) (is Database, err error) {
+	if err := checkDatabase(&d); err != nil {
+		return Database{}, err
+	}
+	_, err = s.write(ctx, who, func(w *writer) error {
+		was := w.graph.Catalog().Database(d.ID)
+		if was == nil {
+			return ErrNotFound
+		}
+		err := w.execOne(ctx, `update databases set name = $1, name_fold = $2, engine = $3, details = $4, description = $5, caveats = $6,
+			points_of_interest = $7, cache_ttl = $8, timezone = $9, settings = $10, schedules = $11, full_sync = $12, on_demand = $13,
+			auto_run_queries = $14, refingerprint = $15, sync_status = $16, updated_at = $17 where id = $18`,
+			d.Name, fold(d.Name), d.Engine, s.sealed(d.ID, d.Details), d.Description, d.Caveats, d.PointsOfInterest, d.CacheTTL, d.Timezone,
+			d.Settings, d.Schedules, d.FullSync, d.OnDemand, d.AutoRunQueries, d.Refingerprint, d.SyncStatus, w.now, d.ID)
+		if err != nil {
+			return err
+		}
+		now := *was
+		now.Name, now.Engine = d.Name, d.Engine
+		if now != *was {
+			w.setCatalog(w.graph.Catalog().WithDatabase(now), "alter database %d %q", d.ID, d.Name)
+		}
+		is, err = s.readDatabase(ctx, w.conn, d.ID)
+		return err
+	})
+	return is, err
 }
 
-// SetSyncStatus notes how the last sync of a database ended.
+// SetSyncStatus notes how the last sync of a database ended. ErrNotFound when
+// there is no such database.
 func (s *Store) SetSyncStatus(ctx context.Context, id catalog.DatabaseID, status string) error {
-	return errPending
+	n, err := conn{s, s.writes}.exec(ctx, "update databases set sync_status = $1, updated_at = $2 where id = $3", status, s.now(), id)
+	if err == nil && n == 0 {
+		err = ErrNotFound
+	}
+	return err
 }
 
 // DeleteDatabase removes a connection with its tables and every level, sandbox
 // and mark on them, in one revision. Questions about it stay, and can no
 // longer run. ErrNotFound when there is none.
 func (s *Store) DeleteDatabase(ctx context.Context, who Actor, id catalog.DatabaseID) error {
-	return errPending
+	_, err := s.write(ctx, who, func(w *writer) error {
+		cat := w.graph.Catalog()
+		if cat.Database(id) == nil {
+			return ErrNotFound
+		}
+		if err := w.apply(w.writtenOn(id)...); err != nil {
+			return err
+		}
+		for _, query := range []string{
+			"delete from fields where table_id in (select id from tables where database_id = $1)",
+			"delete from tables where database_id = $1",
+			"delete from databases where id = $1",
+		} {
+			if _, err := w.exec(ctx, query, id); err != nil {
+				return err
+			}
+		}
+		w.setCatalog(cat.WithoutDatabase(id), "remove database %d %q", id, cat.Database(id).Name)
+		return nil
+	})
+	return err
+}
+
+// writtenOn are the changes that take away everything that is written about a
+// database and its tables.
+func (w *writer) writtenOn(id catalog.DatabaseID) []permission.Change {
+	var changes []permission.Change
+	cat := w.graph.Catalog()
+	for g := range w.graph.Groups() {
+		for k := range permission.Collection { // the kinds of the data graph
+			for scope, cell := range w.graph.Cells(g.ID, id, k) {
+				changes = append(changes, permission.SetDataAccess{Group: g.ID, Database: id, Kind: k, Scope: scope, From: cell})
+			}
+		}
+		for b := range w.graph.Sandboxes(g.ID) {
+			if t := cat.Table(b.Table); t != nil && t.Database == id {
+				changes = append(changes, permission.SetSandbox{From: b})
+			}
+		}
+	}
+	for t, mark := range w.graph.Marks() {
+		if is := cat.Table(t); is != nil && is.Database == id {
+			changes = append(changes, permission.SetTableMark{Table: t, From: mark})
+		}
+	}
+	if w.graph.Strict(id) {
+		changes = append(changes, permission.SetStrict{Database: id, From: true})
+	}
+	return changes
 }

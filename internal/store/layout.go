@@ -76,7 +76,12 @@ func (l layout) writeTabs(tabs, were []Tab) (map[int64]int64, error) {
 // writeDashcards writes the list; a tab is named by a key of tabs.
 func (l layout) writeDashcards(now, were []Dashcard, tabs map[int64]int64) error {
 	var series [][]any
+	seen := map[int64]bool{}
 	for _, d := range now {
+		if d.ID > 0 && seen[d.ID] {
+			return invalid("dashcards", "The id %d is given to two dashcards.", d.ID)
+		}
+		seen[d.ID] = true
 		var tab *int64
 		if d.Tab != nil {
 			id, ok := tabs[*d.Tab]

@@ -17,16 +17,17 @@ type Revision struct {
 	Collection int64            // the collection graph's revision after it
 	At         time.Time
 	Actor      Actor
-	Catalog    bool // the catalog changed with it
-	Widens     bool // somebody gained access
+	Catalog    bool   // the catalog changed with it
+	Note       string // what happened to the catalog; Changes say the rest
+	Widens     bool   // somebody gained access
 	Changes    []permission.Change
 }
 
-const revisionColumns = "id, data, collection, at, coalesce(user_id, 0), reason, request, catalog, widens, changes"
+const revisionColumns = "id, data, collection, at, coalesce(user_id, 0), reason, request, catalog, note, widens, changes"
 
 func scanRevision(row scanner) (r Revision, err error) {
 	var changes string
-	err = row.Scan(&r.ID, &r.Data, &r.Collection, moment{&r.At}, &r.Actor.User, &r.Actor.Reason, &r.Actor.Request, &r.Catalog, &r.Widens, &changes)
+	err = row.Scan(&r.ID, &r.Data, &r.Collection, moment{&r.At}, &r.Actor.User, &r.Actor.Reason, &r.Actor.Request, &r.Catalog, &r.Note, &r.Widens, &changes)
 	if err == nil {
 		r.Changes, err = permission.DecodeChanges([]byte(changes))
 	}

@@ -58,7 +58,8 @@ type writer struct {
 	graph   *permission.Graph // with what was applied so far
 	changes []permission.Change
 	bump    Bump
-	catalog bool // the catalog changed
+	catalog bool   // the catalog changed
+	note    string // what happened to it
 }
 
 // write runs f with the current graph under the lock, records what f applied
@@ -143,10 +144,11 @@ func (w *writer) apply(changes ...permission.Change) error {
 	return nil
 }
 
-// setCatalog makes c the catalog after the write. Its rows are the caller's.
-func (w *writer) setCatalog(c *catalog.Snapshot) {
+// setCatalog makes c the catalog after the write, and notes in a few words
+// what happened to it. Its rows are the caller's.
+func (w *writer) setCatalog(c *catalog.Snapshot, note string, args ...any) {
 	w.graph = w.graph.WithCatalog(c)
-	w.catalog, w.bump.Data = true, true
+	w.catalog, w.bump.Data, w.note = true, true, fmt.Sprintf(note, args...)
 }
 
 // record checks what was applied and writes it down as one revision.
@@ -187,9 +189,9 @@ func (w *writer) record(h head) (*snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = w.execOne(w.ctx, `insert into revisions (id, data, collection, at, user_id, reason, request, catalog, widens, changes)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-		h.revision, h.data, h.collection, w.now, null(w.who.User), w.who.Reason, w.who.Request, w.catalog, effect.Widens(), string(changes))
+	err = w.execOne(w.ctx, `insert into revisions (id, data, collection, at, user_id, reason, request, catalog, note, widens, changes)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		h.revision, h.data, h.collection, w.now, null(w.who.User), w.who.Reason, w.who.Request, w.catalog, w.note, effect.Widens(), string(changes))
 	if err != nil {
 		return nil, err
 	}

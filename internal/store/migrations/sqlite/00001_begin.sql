@@ -39,11 +39,12 @@ CREATE TABLE revisions (
     reason     TEXT NOT NULL,
     request    TEXT NOT NULL,
     catalog    BOOLEAN NOT NULL,
+    note       TEXT NOT NULL,
     widens     BOOLEAN NOT NULL,
     changes    TEXT NOT NULL
 );
-INSERT INTO revisions (id, data, collection, at, reason, request, catalog, widens, changes)
-VALUES (1, 1, 1, '1970-01-01T00:00:00.000000Z', '', '', false, false, '[]');
+INSERT INTO revisions (id, data, collection, at, reason, request, catalog, note, widens, changes)
+VALUES (1, 1, 1, '1970-01-01T00:00:00.000000Z', '', '', false, 'the beginning', false, '[]');
 CREATE INDEX revisions_data ON revisions (data);
 CREATE INDEX revisions_collection ON revisions (collection);
 CREATE INDEX revisions_at ON revisions (at);
