@@ -32,6 +32,7 @@ const (
 	DefaultTimeout    = 60 * time.Second
 	MaxRawRows        = 2000
 	MaxAggregatedRows = 10000
+	MaxExportedRows   = 1_048_575 // of a request whose context ends in "-download"
 	MaxFieldValues    = 1000
 )
 

@@ -19,8 +19,12 @@ type Request struct {
 	Dashcard  int64
 
 	Parameters json.RawMessage // the JSON list of values that clients send beside a saved question; may be empty
-	Context    string          // "ad-hoc", "question", "dashboard", ...; recorded; guessed when empty
-	RequestID  string          // of the HTTP request; recorded
+	// Context is what the question is asked for, such as "ad-hoc" or
+	// "question"; recorded, and guessed when empty. One that ends in
+	// "-download" is an export, with a row limit of its own: it must not be
+	// taken from the client.
+	Context   string
+	RequestID string // of the HTTP request; recorded
 
 	// MaxRows and MaxRawRows lower the row limits of aggregated and of raw
 	// results; 0 leaves them.

@@ -1,0 +1,177 @@
+package dataset
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sluice-bi/sluice/internal/catalog"
+	"github.com/sluice-bi/sluice/internal/permission"
+	"github.com/sluice-bi/sluice/internal/query"
+	"github.com/sluice-bi/sluice/internal/store"
+)
+
+type catalogID = catalog.DatabaseID
+
+// question is what a Request comes to.
+type question struct {
+	query     *query.Query
+	json      json.RawMessage // as it was sent or saved
+	saved     bool            // it is run as it was saved
+	native    bool
+	database  catalog.DatabaseID
+	card      *int64
+	dashboard *int64
+}
+
+// find reads the question of a request and checks that the person may reach
+// it: the dashboard, the card, and that they belong together.
+func (d *Door) find(ctx context.Context, access permission.Access, r Request) (q question, err error) {
+	if (len(r.Query) > 0) == (r.Card != 0) || (r.Dashboard != 0) != (r.Dashcard != 0) || r.Dashboard != 0 && r.Card == 0 {
+		return q, errors.New("dataset: a request is for a question, a card, or a card on a dashboard")
+	}
+	if r.Card == 0 {
+		return parse(question{json: r.Query}, nil)
+	}
+	var board *store.Dashboard
+	var place store.Dashcard
+	if r.Dashboard != 0 {
+		q.dashboard = &r.Dashboard
+		if board, err = d.dashboard(ctx, access, r.Dashboard); err != nil {
+			return q, err
+		}
+		if place, err = placed(board, r.Dashcard, r.Card); err != nil {
+			return q, err
+		}
+	}
+	q.card, q.saved = &r.Card, true
+	card, err := d.card(ctx, access, r.Card)
+	if err != nil {
+		return q, err
+	}
+	q.json = card.DatasetQuery
+	if card.Database != nil {
+		q.database = *card.Database
+	}
+	given, err := given(r, card, board, place)
+	if err != nil {
+		return q, err
+	}
+	return parse(q, given)
+}
+
+// parse reads the JSON of a question, with the values given beside it in place
+// of its own when there are any.
+func parse(q question, given json.RawMessage) (question, error) {
+	var err error
+	if q.query, err = query.Parse(q.json); err != nil {
+		return q, err
+	}
+	if given != nil {
+		if q.query, err = q.query.WithParameters(given); err != nil {
+			return q, err
+		}
+	}
+	q.native = q.query.Native()
+	if id := q.query.Database(); id != 0 {
+		q.database = id
+	}
+	return q, nil
+}
+
+// card reads a saved question that the person may read: one in a collection
+// that they may read, or on a dashboard in one.
+func (d *Door) card(ctx context.Context, access permission.Access, id int64) (store.Card, error) {
+	card, err := d.store.Card(ctx, id)
+	if err != nil {
+		return card, fmt.Errorf("card %d: %w", id, err)
+	}
+	in := card.Collection
+	if card.Dashboard != nil {
+		board, err := d.store.Dashboard(ctx, *card.Dashboard)
+		if err != nil {
+			return store.Card{}, fmt.Errorf("dashboard %d of card %d: %w", *card.Dashboard, id, err)
+		}
+		in = board.Collection
+	}
+	if err := access.Check(permission.ReadCollection, permission.ACollection(in)); err != nil {
+		return store.Card{}, err
+	}
+	card.Collection = in
+	return card, nil
+}
+
+// dashboard reads a dashboard that the person may read.
+func (d *Door) dashboard(ctx context.Context, access permission.Access, id int64) (*store.Dashboard, error) {
+	board, err := d.store.Dashboard(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("dashboard %d: %w", id, err)
+	}
+	if err := access.Check(permission.ReadCollection, permission.ACollection(board.Collection)); err != nil {
+		return nil, err
+	}
+	return &board, nil
+}
+
+// placed is the place of a card on a dashboard.
+func placed(board *store.Dashboard, dashcard, card int64) (store.Dashcard, error) {
+	for _, p := range board.Dashcards {
+		if p.ID == dashcard && (p.Card != nil && *p.Card == card || slices.Contains(p.Series, card)) {
+			return p, nil
+		}
+	}
+	return store.Dashcard{}, fmt.Errorf("card %d at dashcard %d of dashboard %d: %w", card, dashcard, board.ID, ErrNotFound)
+}
+
+// cards is how a question finds the saved questions that it stands on. One
+// that the person may not read is answered as one that is not there.
+func (d *Door) cards(ctx context.Context, access permission.Access) func(int64) (*query.Card, error) {
+	return func(id int64) (*query.Card, error) {
+		card, err := d.card(ctx, access, id)
+		var denied *permission.DeniedError
+		switch {
+		case errors.As(err, &denied), errors.Is(err, ErrNotFound):
+			return nil, fmt.Errorf("card %d: %w", id, ErrNotFound)
+		case err != nil:
+			return nil, err
+		}
+		q, err := query.Parse(card.DatasetQuery)
+		if err != nil {
+			return nil, fmt.Errorf("card %d: %w", id, err)
+		}
+		return &query.Card{ID: card.ID, Name: card.Name, Query: q, Collection: card.Collection}, nil
+	}
+}
+
+// context is what is recorded as the request's context.
+func (r Request) context() string {
+	switch {
+	case r.Context != "":
+		return r.Context
+	case r.Dashboard != 0:
+		return "dashboard"
+	case r.Card != 0:
+		return "question"
+	}
+	return "ad-hoc"
+}
+
+// limit is the row limit of the request.
+func (r Request) limit(q *query.Query) int {
+	if strings.HasSuffix(r.Context, "-download") {
+		return MaxExportedRows
+	}
+	n, lower := MaxRawRows, r.MaxRawRows
+	if q.Aggregated() {
+		n, lower = MaxAggregatedRows, 0
+	}
+	for _, l := range []int{lower, r.MaxRows} {
+		if l > 0 {
+			n = min(n, l)
+		}
+	}
+	return n
+}

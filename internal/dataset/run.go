@@ -1,0 +1,211 @@
+package dataset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sluice-bi/sluice/internal/permission"
+	"github.com/sluice-bi/sluice/internal/query"
+	"github.com/sluice-bi/sluice/internal/store"
+	"github.com/sluice-bi/sluice/internal/warehouse"
+)
+
+// Run answers a question and streams its rows to out. The statement and the
+// sending of its rows have the door's timeout together, and end when ctx does.
+// Whatever happens is recorded, with the reason and without values.
+//
+// Errors: [ErrNotFound] and *permission.DeniedError when the person may not
+// reach the card or dashboard at all; *[QueryError] when the question itself
+// is refused or fails, which can be after some rows; what out returns, wrapped; anything
+// else is a fault of the server.
+//
+// If the permissions change meanwhile the question is put again under the new
+// ones: before the statement runs it is compiled anew, and if by then it would
+// be another statement or none, no further row is sent.
+func (d *Door) Run(ctx context.Context, who permission.UserID, r Request, out Sink) (sum Summary, err error) {
+	start := d.now()
+	run := store.QueryRun{At: start, User: who, Context: r.context(), Request: r.RequestID}
+	defer func() {
+		sum.Duration = d.now().Sub(start)
+		d.record(ctx, run, sum, err)
+	}()
+	ctx, stop := context.WithTimeout(ctx, d.timeout)
+	defer stop()
+
+	p, err := d.prepare(ctx, who, r, start)
+	run.Card, run.Dashboard, run.Database, run.Native = p.card, p.dashboard, p.database, p.native
+	if err != nil {
+		return sum, d.answer(ctx, p, err)
+	}
+	conn, err := d.connect(ctx, p.statement.Database())
+	if err != nil {
+		return sum, d.answer(ctx, p, err)
+	}
+	defer conn.Release()
+	if p, err = d.current(ctx, p); err != nil { // a connection can be long in coming
+		return sum, d.answer(ctx, p, err)
+	}
+	rows, err := conn.Run(ctx, p.statement)
+	if err != nil {
+		return sum, d.answer(ctx, p, err)
+	}
+	defer rows.Close()
+	sum, err = d.stream(ctx, p, rows, out)
+	return sum, d.answer(ctx, p, err)
+}
+
+// prepared is a question under one state of the permissions.
+type prepared struct {
+	who    permission.UserID
+	ask    Request
+	at     time.Time
+	graph  *permission.Graph
+	access permission.Access
+
+	question
+	statement query.Statement
+}
+
+// prepare takes the permissions as they are now, finds the question, and
+// compiles it for the person. What it returns beside an error is as far as it
+// came.
+func (d *Door) prepare(ctx context.Context, who permission.UserID, r Request, at time.Time) (p prepared, err error) {
+	p = prepared{who: who, ask: r, at: at, graph: d.store.Graph()}
+	p.access = p.graph.AccessOf(who)
+	if p.question, err = d.find(ctx, p.access, r); err != nil {
+		return p, err
+	}
+	source, err := d.source(ctx, p)
+	if err != nil {
+		return p, err
+	}
+	compile := query.Compile
+	if p.query.Native() {
+		compile = query.Check
+	}
+	if p.statement, err = compile(p.query, source); err != nil {
+		return p, err
+	}
+	p.database = p.statement.Database()
+	return p, nil
+}
+
+// current is p, or p under the permissions of now if they have changed.
+func (d *Door) current(ctx context.Context, p prepared) (prepared, error) {
+	if d.store.Graph() == p.graph {
+		return p, nil
+	}
+	next, err := d.prepare(ctx, p.who, p.ask, p.at)
+	if err == nil && next.database != p.database {
+		err = fmt.Errorf("the question moved to database %d while it waited for database %d", next.database, p.database)
+	}
+	return next, err
+}
+
+// source is what the question is compiled against.
+func (d *Door) source(ctx context.Context, p prepared) (query.Source, error) {
+	s := query.Source{Access: p.access, Saved: p.saved, Card: d.cards(ctx, p.access), Now: p.at, MaxRows: p.ask.limit(p.query)}
+	engine := "sqlite"
+	if db := p.graph.Catalog().Database(p.database); db != nil {
+		engine = db.Engine
+	}
+	var err error
+	if s.Dialect, err = query.DialectOf(engine); err != nil {
+		return s, &QueryError{InvalidQuery, err.Error(), err}
+	}
+	return s, nil
+}
+
+// stream sends the rows, as long as the person may have them.
+func (d *Door) stream(ctx context.Context, p prepared, rows *warehouse.Rows, out Sink) (sum Summary, err error) {
+	columns, shapes := columnsOf(p.statement, rows.Columns())
+	if err := out.Begin(p.head(columns)); err != nil {
+		return sum, &sinkError{err}
+	}
+	for rows.Next() {
+		if sum.Rows == p.statement.Limit() {
+			sum.Truncated = true
+			return sum, nil
+		}
+		if d.store.Graph() != p.graph {
+			next, err := d.current(ctx, p)
+			if err != nil {
+				return sum, err
+			}
+			if !same(next.statement, p.statement) {
+				return sum, errNarrowed
+			}
+			p = next
+		}
+		if err := out.Row(shaped(rows.Values(), shapes)); err != nil {
+			return sum, &sinkError{err}
+		}
+		sum.Rows++
+	}
+	return sum, rows.Err()
+}
+
+// errNarrowed ends a result whose rows the person may no longer have in the
+// same way.
+var errNarrowed = errors.New("the permissions changed while the result was sent")
+
+// sinkError is an error of whoever takes the result.
+type sinkError struct{ err error }
+
+func (e *sinkError) Error() string { return e.err.Error() }
+func (e *sinkError) Unwrap() error { return e.err }
+
+// same tells whether two statements show the same rows.
+func same(a, b query.Statement) bool {
+	return a.SQL() == b.SQL() && slices.Equal(a.Args(), b.Args()) && slices.Equal(a.Tables(), b.Tables()) && a.Native() == b.Native()
+}
+
+// head is what is told before the rows.
+func (p *prepared) head(columns []query.Column) Head {
+	h := Head{Database: p.database, Query: p.json, Context: p.ask.context(), Columns: columns, Native: p.statement.Native(),
+		Sandboxed: p.statement.Sandboxed(), Download: p.download(), Started: p.at}
+	h.NativeForm, _ = p.statement.NativeForm()
+	return h
+}
+
+// download is how much of the result the person may export: the least of what
+// its tables give. SQL may read any table that it is allowed, so it is the
+// least of all tables of the database.
+func (p *prepared) download() permission.Level {
+	least := permission.Full
+	if p.statement.Native() {
+		for t := range p.graph.Catalog().Tables(p.database) {
+			if t.Active() {
+				least = min(least, p.access.Download(t.ID))
+			}
+		}
+		return least
+	}
+	for _, t := range p.statement.Tables() {
+		least = min(least, p.access.Download(t.ID))
+	}
+	return least
+}
+
+// connect takes a connection to a database as its details are now.
+func (d *Door) connect(ctx context.Context, id catalogID) (*warehouse.Conn, error) {
+	if err := d.open(ctx, id); err != nil {
+		return nil, err
+	}
+	return d.warehouses.Acquire(ctx, id)
+}
+
+// open makes the database known to the pool as the store has it now.
+func (d *Door) open(ctx context.Context, id catalogID) error {
+	db, err := d.store.Database(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		d.warehouses.Forget(id)
+	}
+	if err != nil {
+		return fmt.Errorf("database %d: %w", id, err)
+	}
+	return d.warehouses.Open(id, db.Engine, db.Details)
+}
