@@ -367,3 +367,39 @@ func (w *writer) archiveCollection(id permission.CollectionID, archive bool) err
 	}
 	return nil
 }
+
+// DeleteCollection removes an archived collection for good, with everything in
+// it and every level on it, in one revision. ErrNotFound; *InvalidError when
+// it is not archived, or is a personal root.
+func (s *Store) DeleteCollection(ctx context.Context, who Actor, id permission.CollectionID) error {
+	_, err := s.write(ctx, who, func(w *writer) error {
+		c, err := readCollection(ctx, w.conn, id)
+		switch {
+		case err != nil:
+			return err
+		case c.Owner != 0 || !c.Archived:
+			return invalid("", "Only an archived collection can be deleted. Archive it first.")
+		}
+		below := w.subtree(id)
+		var changes []permission.Change
+		for _, id := range slices.Backward(below) { // children before parents
+			for g := range w.graph.Groups() {
+				if cell := w.graph.CollectionLevel(g.ID, id); cell.Set {
+					changes = append(changes, permission.SetCollectionAccess{Group: g.ID, Collection: id, From: cell})
+				}
+			}
+			changes = append(changes, permission.SetCollection{From: w.graph.Collection(id)})
+		}
+		for _, part := range chunks(below) {
+			for _, table := range []string{"cards", "dashboards"} {
+				var q where
+				in(&q, "collection_id", part)
+				if _, err := w.exec(ctx, "delete from "+table+q.String(), q.args...); err != nil {
+					return err
+				}
+			}
+		}
+		return w.apply(changes...)
+	})
+	return err
+}
