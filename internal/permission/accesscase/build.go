@@ -82,17 +82,19 @@ func (c *Case) catalog(w *World) *catalog.Snapshot {
 
 // settle lists the changes that bring people, groups, collections and marks.
 func (c *Case) settle(w *World) ([]permission.Change, error) {
-	changes := []permission.Change{
-		permission.SetGroup{To: &permission.Group{ID: permission.AllUsers, Name: AllUsers}},
-		permission.SetGroup{To: &permission.Group{ID: permission.Administrators, Name: Administrators}},
-	}
-	for _, g := range c.Groups {
-		if g.Name == AllUsers || g.Name == Administrators {
-			continue
+	var changes []permission.Change
+	for _, g := range append([]Group{{Name: AllUsers}, {Name: Administrators}}, c.Groups...) {
+		id, known := w.Groups[g.Name]
+		switch {
+		case !known:
+			id = permission.GroupID(len(w.Groups) + 1)
+			w.Groups[g.Name] = id
+			changes = append(changes, permission.SetGroup{To: &permission.Group{ID: id, Name: g.Name, Internal: g.Internal}})
+		case g.Line == 0:
+			changes = append(changes, permission.SetGroup{To: &permission.Group{ID: id, Name: g.Name}})
+		case g.Internal: // one that every server has, marked by the case
+			changes = append(changes, permission.SetGroup{From: &permission.Group{ID: id, Name: g.Name}, To: &permission.Group{ID: id, Name: g.Name, Internal: true}})
 		}
-		id := permission.GroupID(len(w.Groups) + 1)
-		w.Groups[g.Name] = id
-		changes = append(changes, permission.SetGroup{To: &permission.Group{ID: id, Name: g.Name, Internal: g.Internal}})
 	}
 	for i, p := range c.People {
 		id := permission.UserID(i + 1)

@@ -1,0 +1,79 @@
+package permission_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/sluice-bi/sluice/internal/permission"
+	"pgregory.net/rapid"
+)
+
+// TestRandomGraphsReachEveryRule: the scenes are worth asking about: every
+// right is given to and kept from somebody who is no administrator, every view
+// comes about, and so does every special rule.
+func TestRandomGraphsReachEveryRule(t *testing.T) {
+	seen := map[string]int{}
+	scenes := rapid.Custom(func(t *rapid.T) *scene { return draw(t) })
+	for seed := range 300 {
+		scenes.Example(seed).count(seen)
+	}
+	want := []string{"pending", "wide on strict", "policy under a wide level", "rows filtered", "rows by several filters", "attribute missing", "no policy contributes"}
+	for r := permission.Administer; r <= permission.CurateCollection; r++ {
+		if r != permission.Administer {
+			want = append(want, r.String()+" true")
+		}
+		want = append(want, r.String()+" false")
+	}
+	for _, l := range []permission.Level{permission.None, permission.Blocked, permission.Impersonated, permission.Sandboxed, permission.Unrestricted, conflict} {
+		want = append(want, fmt.Sprintf("view %d", l))
+	}
+	for _, w := range want {
+		if seen[w] < 3 {
+			t.Errorf("%q came about %d times in 300 random graphs", w, seen[w])
+		}
+	}
+}
+
+func (s *scene) count(seen map[string]int) {
+	for p := range s.ref.people {
+		if !s.ref.known(p) || s.ref.almighty(p) {
+			continue
+		}
+		for _, q := range s.questions() {
+			seen[fmt.Sprintf("%s %v", q.right, s.ref.can(p, q.right, q.id))]++
+		}
+		for _, tb := range s.ref.tables {
+			if tb.Until != 0 {
+				continue
+			}
+			view := s.ref.effective(p, tb)
+			seen[fmt.Sprintf("view %d", view)]++
+			filters, ok := s.ref.sandboxFilters(p, tb)
+			switch {
+			case view != permission.Sandboxed:
+			case ok:
+				seen["rows filtered"]++
+				if len(filters) > 1 {
+					seen["rows by several filters"]++
+				}
+			case filters == nil:
+				seen["no policy contributes"]++
+			}
+			for _, g := range s.ref.groupsOf(p) {
+				cell, wide := s.ref.written(g, permission.View, tb)
+				pol, has := s.ref.policies[policy{g, tb.ID}]
+				open := cell.Level == permission.Unrestricted && wide
+				for name, is := range map[string]bool{
+					"pending":                   open && s.ref.pending(g, tb),
+					"wide on strict":            open && s.ref.closedToWide(tb) && !s.ref.internal(g),
+					"policy under a wide level": open && has && s.ref.view(g, tb) == permission.Sandboxed,
+					"attribute missing":         has && len(pol.Where) > 0 && s.ref.view(g, tb) == permission.Sandboxed && s.ref.people[p].Attributes[pol.Where[0].Attribute] == "",
+				} {
+					if is {
+						seen[name]++
+					}
+				}
+			}
+		}
+	}
+}
