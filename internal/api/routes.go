@@ -10,5 +10,13 @@ func routes() []Route {
 		serverRoutes(), // set-up, sign-in, properties, settings, health, documents
 		peopleRoutes(), // people, groups, memberships, API keys
 		graphRoutes(),  // the data and the collection permissions
+		collectionRoutes(),
+		cardRoutes(), // saved questions
+		dashboardRoutes(),
+		databaseRoutes(),
+		tableRoutes(),
+		fieldRoutes(),
+		datasetRoutes(), // questions that are not saved
+		searchRoutes(),
 	)
 }

@@ -1,0 +1,156 @@
+package api
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/sluice-bi/sluice/internal/catalog"
+	"github.com/sluice-bi/sluice/internal/permission"
+	"github.com/sluice-bi/sluice/internal/store"
+)
+
+// cardWire is a saved question. What was sent is given back as it was sent:
+// clients compare.
+type cardWire struct {
+	ID                    int64                    `json:"id"`
+	EntityID              string                   `json:"entity_id"`
+	Name                  string                   `json:"name"`
+	Description           *string                  `json:"description"`
+	Type                  string                   `json:"type"`
+	Display               string                   `json:"display"`
+	DatasetQuery          json.RawMessage          `json:"dataset_query"`
+	QueryType             *string                  `json:"query_type"`
+	DatabaseID            *catalog.DatabaseID      `json:"database_id"`
+	TableID               *catalog.TableID         `json:"table_id"`
+	VisualizationSettings json.RawMessage          `json:"visualization_settings"`
+	Parameters            json.RawMessage          `json:"parameters"`
+	ParameterMappings     json.RawMessage          `json:"parameter_mappings"`
+	ResultMetadata        json.RawMessage          `json:"result_metadata"`
+	CollectionID          *permission.CollectionID `json:"collection_id"`
+	Collection            *collectionWire          `json:"collection"`
+	CollectionPosition    *int                     `json:"collection_position"`
+	CollectionPreview     bool                     `json:"collection_preview"`
+	DashboardID           *int64                   `json:"dashboard_id"`
+	CacheTTL              *int                     `json:"cache_ttl"`
+	Archived              bool                     `json:"archived"`
+	ArchivedDirectly      bool                     `json:"archived_directly"`
+	EnableEmbedding       bool                     `json:"enable_embedding"`
+	EmbeddingParams       json.RawMessage          `json:"embedding_params"`
+	PublicUUID            *string                  `json:"public_uuid"`
+	MadePublicByID        *permission.UserID       `json:"made_public_by_id"`
+	CreatorID             permission.UserID        `json:"creator_id"`
+	Creator               *creatorWire             `json:"creator"`
+	CreatedAt             time.Time                `json:"created_at"`
+	UpdatedAt             time.Time                `json:"updated_at"`
+	CanWrite              bool                     `json:"can_write"`
+	CanRestore            bool                     `json:"can_restore"`
+	CanDelete             bool                     `json:"can_delete"`
+	// CanRunAdHoc tells whether the person may ask the question anew: edit
+	// it, drill into it, build on it. Only a single card has it.
+	CanRunAdHoc *bool `json:"can_run_adhoc_query,omitempty"`
+}
+
+// creatorWire is who made something.
+type creatorWire struct {
+	ID         permission.UserID `json:"id"`
+	Email      string            `json:"email"`
+	FirstName  *string           `json:"first_name"`
+	LastName   *string           `json:"last_name"`
+	CommonName string            `json:"common_name"`
+}
+
+func creatorOf(u store.User) *creatorWire {
+	w := &creatorWire{ID: u.ID, Email: u.Email, CommonName: u.Email}
+	if u.FirstName != "" {
+		w.FirstName, w.CommonName = &u.FirstName, u.FirstName
+	}
+	if u.LastName != "" {
+		w.LastName, w.CommonName = &u.LastName, u.LastName
+	}
+	if w.FirstName != nil && w.LastName != nil {
+		w.CommonName = u.FirstName + " " + u.LastName
+	}
+	return w
+}
+
+// rawOr is stored JSON, or what stands for none.
+func rawOr(stored json.RawMessage, none string) json.RawMessage {
+	if len(stored) == 0 {
+		return json.RawMessage(none)
+	}
+	return stored
+}
+
+// cardWire is the answer with a single card.
+func (a *API) cardWire(r *request, c store.Card) (cardWire, error) {
+	list, err := a.cardsWire(r, []store.Card{c})
+	if err != nil {
+		return cardWire{}, err
+	}
+	list[0].CanRunAdHoc = new(a.door.CanRunAdHoc(r.ctx(), r.access.User(), c))
+	return list[0], nil
+}
+
+// cardsWire is the answer with cards that the person may read.
+func (a *API) cardsWire(r *request, cards []store.Card) ([]cardWire, error) {
+	var people []permission.UserID
+	folders := []permission.CollectionID{}
+	for _, c := range cards {
+		people = append(people, c.Creator)
+		folders = append(folders, c.Collection)
+	}
+	creators, err := a.store.UsersByID(r.ctx(), people)
+	if err != nil {
+		return nil, err
+	}
+	collections, err := a.folders(r, folders)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]cardWire, 0, len(cards))
+	for _, c := range cards {
+		w := a.cardOf(r, c)
+		if u, ok := creators[c.Creator]; ok {
+			w.Creator = creatorOf(u)
+		}
+		w.Collection = collections[c.Collection]
+		if c.ArchivedDirectly { // reference 2.5
+			w.Collection = new(trashWire())
+		}
+		list = append(list, w)
+	}
+	return list, nil
+}
+
+// folders loads the collections with these ids, as the person sees them. Root
+// has no entry.
+func (a *API) folders(r *request, ids []permission.CollectionID) (map[permission.CollectionID]*collectionWire, error) {
+	all, err := a.store.Collections(r.ctx(), store.CollectionQuery{Archived: store.WithArchived, IDs: ids})
+	if err != nil {
+		return nil, err
+	}
+	by := make(map[permission.CollectionID]*collectionWire, len(all))
+	for _, c := range all {
+		by[c.ID] = new(collectionOf(r.access, c))
+	}
+	return by, nil
+}
+
+func (a *API) cardOf(r *request, c store.Card) cardWire {
+	writes := r.access.Can(permission.CurateCollection, permission.ACollection(c.Collection))
+	w := cardWire{
+		ID: c.ID, EntityID: c.EntityID, Name: c.Name, Description: c.Description, Type: cardType(c), Display: c.Display,
+		DatasetQuery: c.DatasetQuery, QueryType: c.QueryType, DatabaseID: c.Database, TableID: c.Table,
+		VisualizationSettings: rawOr(c.VisualizationSettings, "{}"), Parameters: rawOr(c.Parameters, "[]"),
+		ParameterMappings: rawOr(c.ParameterMappings, "[]"), ResultMetadata: rawOr(c.ResultMetadata, "null"),
+		CollectionID: nullRoot(c.Collection), CollectionPosition: c.CollectionPosition, CollectionPreview: true,
+		DashboardID: c.Dashboard, CacheTTL: c.CacheTTL, Archived: c.Archived, ArchivedDirectly: c.ArchivedDirectly,
+		CreatorID: c.Creator, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt,
+		CanWrite: writes, CanRestore: writes && c.ArchivedDirectly, CanDelete: writes && c.Archived,
+	}
+	// Where the results are hidden, so are the names of their columns.
+	if len(c.ResultMetadata) > 0 && !a.shows(r, c) {
+		w.ResultMetadata = json.RawMessage("null")
+	}
+	return w
+}

@@ -1,0 +1,261 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"reflect"
+
+	"github.com/sluice-bi/sluice/internal/catalog"
+	"github.com/sluice-bi/sluice/internal/dataset"
+	"github.com/sluice-bi/sluice/internal/permission"
+	"github.com/sluice-bi/sluice/internal/store"
+)
+
+// errUnsavable is the refusal to save a question that the person may not ask,
+// in the words that clients know (reference 1.6).
+var errUnsavable = plain{http.StatusForbidden, "You cannot save this Question because you do not have permissions to run its query."}
+
+type newCardWire struct {
+	Name                  string      `json:"name" rule:"required,nonblank"`
+	DatasetQuery          Object      `json:"dataset_query" rule:"required"`
+	Display               string      `json:"display" rule:"required,nonblank"`
+	VisualizationSettings Object      `json:"visualization_settings" rule:"required"`
+	Description           *string     `json:"description"`
+	Type                  *string     `json:"type"`
+	QueryType             Opt[string] `json:"query_type"`
+	Parameters            Opt[Array]  `json:"parameters"`
+	ParameterMappings     Opt[Array]  `json:"parameter_mappings"`
+	CollectionID          *ID         `json:"collection_id"`
+	CollectionPosition    *int        `json:"collection_position" rule:"positive"`
+	CacheTTL              *int        `json:"cache_ttl" rule:"positive"`
+	DashboardID           *ID         `json:"dashboard_id"`
+}
+
+func (a *API) createCard(r *request) (any, error) {
+	b := bodyOf[newCardWire](r)
+	c := store.Card{Name: b.Name, Description: b.Description, Display: b.Display, DatasetQuery: json.RawMessage(b.DatasetQuery),
+		VisualizationSettings: json.RawMessage(b.VisualizationSettings), Parameters: sent(b.Parameters), ParameterMappings: sent(b.ParameterMappings),
+		Type: orZero(b.Type), CollectionPosition: b.CollectionPosition, CacheTTL: b.CacheTTL}
+	if b.CollectionID != nil {
+		c.Collection = permission.CollectionID(*b.CollectionID)
+	}
+	if b.DashboardID != nil {
+		return nil, wrongField("dashboard_id", "Questions that live inside a dashboard are not supported. Save it in a collection and add it to the dashboard.")
+	}
+	if err := knownType(c.Type); err != nil {
+		return nil, err
+	}
+	if err := a.maySave(r, &c); err != nil {
+		return nil, err
+	}
+	if b.QueryType.Set {
+		c.QueryType = b.QueryType.Ptr()
+	}
+	if err := a.mayPutInto(r, "collection_id", c.Collection); err != nil {
+		return nil, err
+	}
+	c, err := a.store.CreateCard(r.ctx(), r.actor(), c)
+	if err != nil {
+		return nil, err
+	}
+	return a.cardWire(r, c)
+}
+
+// sent is a JSON value as it came: nil when it did not, null when it was null.
+func sent(o Opt[Array]) json.RawMessage {
+	if o.Null {
+		return json.RawMessage("null")
+	}
+	return json.RawMessage(o.Value)
+}
+
+func knownType(t string) error {
+	switch t {
+	case "", question, model, metric:
+		return nil
+	}
+	return wrongField("type", "value must be one of question, model, metric.")
+}
+
+// maySave tells whether the person may ask the card's question ad hoc, and
+// fills in what the question says about the card.
+func (a *API) maySave(r *request, c *store.Card) error {
+	found, err := a.door.CheckSave(r.ctx(), r.access.User(), c.DatasetQuery)
+	var wrong *dataset.QueryError
+	var denied *permission.DeniedError
+	switch {
+	case errors.As(err, &wrong) && wrong.Type != dataset.MissingPermissions:
+		return message{http.StatusBadRequest, wrong.Message}
+	case errors.As(err, &denied), errors.As(err, &wrong), errors.Is(err, dataset.ErrNotFound):
+		if r.administers() { // who lacks no right: something is not there
+			return message{http.StatusBadRequest, "The query cannot run: " + err.Error()}
+		}
+		return errUnsavable
+	case err != nil:
+		return err
+	}
+	c.Database, c.Table, c.QueryType, c.ResultMetadata = nil, nil, nil, nil
+	if found.Database != 0 {
+		c.Database = &found.Database
+	}
+	if found.Table != 0 {
+		c.Table = new(catalog.TableID(found.Table))
+	}
+	if found.QueryType != "" {
+		c.QueryType = &found.QueryType
+	}
+	if found.Columns != nil {
+		c.ResultMetadata, err = json.Marshal(found.Columns)
+	}
+	return err
+}
+
+type cardUpdateWire struct {
+	Name                  Opt[string] `json:"name" rule:"nonblank"`
+	DatasetQuery          Opt[Object] `json:"dataset_query"`
+	Display               Opt[string] `json:"display" rule:"nonblank"`
+	VisualizationSettings Opt[Object] `json:"visualization_settings"`
+	Description           Opt[string] `json:"description"`
+	Type                  Opt[string] `json:"type"`
+	QueryType             Opt[string] `json:"query_type"`
+	Parameters            Opt[Array]  `json:"parameters"`
+	ParameterMappings     Opt[Array]  `json:"parameter_mappings"`
+	CollectionID          Opt[ID]     `json:"collection_id"`
+	CollectionPosition    Opt[int]    `json:"collection_position" rule:"positive"`
+	CacheTTL              Opt[int]    `json:"cache_ttl" rule:"positive"`
+	Archived              Opt[bool]   `json:"archived"`
+}
+
+func (a *API) updateCard(r *request) (any, error) {
+	c, b := r.object.(store.Card), bodyOf[cardUpdateWire](r)
+	if t, given := b.Type.Get(); given {
+		if err := knownType(t); err != nil {
+			return nil, err
+		}
+		c.Type = t
+	}
+	// The same question in other bytes keeps the bytes that were checked.
+	if q, given := b.DatasetQuery.Get(); given && !sameJSON(c.DatasetQuery, json.RawMessage(q)) {
+		c.DatasetQuery = json.RawMessage(q)
+		if err := a.maySave(r, &c); err != nil {
+			return nil, err
+		}
+	}
+	if b.Parameters.Set {
+		if err := a.mayParametrise(r, c, sent(b.Parameters)); err != nil {
+			return nil, err
+		}
+	}
+	b.set(&c)
+	var err error
+	if c.Archived, c.Collection, err = a.replace(r, placed{c.Archived, c.Collection}, b.Archived, b.CollectionID); err != nil {
+		return nil, err
+	}
+	if c, err = a.store.UpdateCard(r.ctx(), r.actor(), c); err != nil {
+		return nil, err
+	}
+	return a.cardWire(r, c)
+}
+
+// set writes what needs no other right than to curate the card. null erases
+// what may be absent, and is ignored elsewhere.
+func (b *cardUpdateWire) set(c *store.Card) {
+	if v, ok := b.Name.Get(); ok {
+		c.Name = v
+	}
+	if v, ok := b.Display.Get(); ok {
+		c.Display = v
+	}
+	if v, ok := b.VisualizationSettings.Get(); ok {
+		c.VisualizationSettings = json.RawMessage(v)
+	}
+	if b.Description.Set {
+		c.Description = b.Description.Ptr()
+	}
+	if b.QueryType.Set {
+		c.QueryType = b.QueryType.Ptr()
+	}
+	if b.Parameters.Set {
+		c.Parameters = sent(b.Parameters)
+	}
+	if b.ParameterMappings.Set {
+		c.ParameterMappings = sent(b.ParameterMappings)
+	}
+	if b.CollectionPosition.Set {
+		c.CollectionPosition = b.CollectionPosition.Ptr()
+	}
+	if b.CacheTTL.Set {
+		c.CacheTTL = b.CacheTTL.Ptr()
+	}
+}
+
+// placed is where a card or dashboard is.
+type placed struct {
+	archived   bool
+	collection permission.CollectionID
+}
+
+// replace says where a card or dashboard is to be after an update, if the
+// person, who curates where it is, may put it there (reference 2.3). In the
+// body a collection that is null is the root.
+func (a *API) replace(r *request, at placed, archived Opt[bool], collection Opt[ID]) (bool, permission.CollectionID, error) {
+	to := at
+	if v, given := archived.Get(); given {
+		to.archived = v
+	}
+	if collection.Set {
+		to.collection = permission.CollectionID(collection.Value)
+	}
+	restored := at.archived && !to.archived
+	if to.collection != at.collection || restored {
+		if err := a.mayPutInto(r, "collection_id", to.collection); err != nil {
+			return false, 0, err
+		}
+	}
+	return to.archived, to.collection, nil
+}
+
+// sameJSON tells whether two texts are the same JSON value.
+func sameJSON(x, y json.RawMessage) bool {
+	if bytes.Equal(x, y) {
+		return true
+	}
+	read := func(raw json.RawMessage) (any, error) {
+		var v any
+		d := json.NewDecoder(bytes.NewReader(raw))
+		d.UseNumber()
+		err := d.Decode(&v)
+		return v, err
+	}
+	a, errA := read(x)
+	b, errB := read(y)
+	return errA == nil && errB == nil && reflect.DeepEqual(a, b)
+}
+
+func (a *API) deleteCard(r *request) (any, error) {
+	return noContent(), a.store.DeleteCard(r.ctx(), r.actor(), r.object.(store.Card).ID)
+}
+
+func (a *API) copyCard(r *request) (any, error) {
+	c := copyOf(r.object.(store.Card))
+	if err := a.maySave(r, &c); err != nil {
+		return nil, err
+	}
+	if err := a.mayPutInto(r, "collection_id", c.Collection); err != nil {
+		return nil, err
+	}
+	c, err := a.store.CreateCard(r.ctx(), r.actor(), c)
+	if err != nil {
+		return nil, err
+	}
+	return a.cardWire(r, c)
+}
+
+// copyOf is a new card like another one, not saved yet.
+func copyOf(c store.Card) store.Card {
+	return store.Card{Name: "Copy of " + c.Name, Description: c.Description, Display: c.Display, DatasetQuery: c.DatasetQuery,
+		VisualizationSettings: c.VisualizationSettings, Parameters: c.Parameters, ParameterMappings: c.ParameterMappings,
+		Type: c.Type, Collection: c.Collection, CacheTTL: c.CacheTTL}
+}

@@ -1,0 +1,231 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/sluice-bi/sluice/internal/permission"
+	"github.com/sluice-bi/sluice/internal/store"
+)
+
+type newDashboardWire struct {
+	Name               string     `json:"name" rule:"required,nonblank"`
+	Description        *string    `json:"description"`
+	Parameters         Opt[Array] `json:"parameters"`
+	CollectionID       *ID        `json:"collection_id"`
+	CollectionPosition *int       `json:"collection_position" rule:"positive"`
+	CacheTTL           *int       `json:"cache_ttl" rule:"positive"`
+	Width              *string    `json:"width"`
+	AutoApplyFilters   *bool      `json:"auto_apply_filters"`
+}
+
+func (a *API) createDashboard(r *request) (any, error) {
+	b := bodyOf[newDashboardWire](r)
+	d := store.Dashboard{Name: b.Name, Description: b.Description, Parameters: sent(b.Parameters), Width: orZero(b.Width),
+		AutoApplyFilters: b.AutoApplyFilters == nil || *b.AutoApplyFilters, CollectionPosition: b.CollectionPosition, CacheTTL: b.CacheTTL}
+	if b.CollectionID != nil {
+		d.Collection = permission.CollectionID(*b.CollectionID)
+	}
+	if err := knownWidth(d.Width); err != nil {
+		return nil, err
+	}
+	if err := a.mayPutInto(r, "collection_id", d.Collection); err != nil {
+		return nil, err
+	}
+	d, err := a.store.CreateDashboard(r.ctx(), r.actor(), d)
+	if err != nil {
+		return nil, err
+	}
+	return a.dashboardWire(r, d)
+}
+
+func knownWidth(w string) error {
+	switch w {
+	case "", "fixed", "full":
+		return nil
+	}
+	return wrongField("width", "value must be one of fixed, full.")
+}
+
+type dashboardUpdateWire struct {
+	Name               Opt[string]            `json:"name" rule:"nonblank"`
+	Description        Opt[string]            `json:"description"`
+	Parameters         Opt[Array]             `json:"parameters"`
+	CollectionID       Opt[ID]                `json:"collection_id"`
+	CollectionPosition Opt[int]               `json:"collection_position" rule:"positive"`
+	CacheTTL           Opt[int]               `json:"cache_ttl" rule:"positive"`
+	Width              Opt[string]            `json:"width"`
+	AutoApplyFilters   Opt[bool]              `json:"auto_apply_filters"`
+	Archived           Opt[bool]              `json:"archived"`
+	Dashcards          Opt[[]dashcardSetWire] `json:"dashcards"`
+	Tabs               Opt[[]tabSetWire]      `json:"tabs"`
+}
+
+// tabSetWire is a tab in the complete list of a dashboard's tabs. An id that
+// is not positive makes a new one.
+type tabSetWire struct {
+	ID   ID     `json:"id"`
+	Name string `json:"name" rule:"required,nonblank"`
+}
+
+// dashcardSetWire is a dashcard in the complete list of a dashboard's. An id
+// that is not positive makes a new one; what is not given stays as it is.
+type dashcardSetWire struct {
+	ID                    ID                 `json:"id"`
+	CardID                *ID                `json:"card_id"`
+	DashboardTabID        *ID                `json:"dashboard_tab_id"`
+	Row                   int                `json:"row" rule:"required"`
+	Col                   int                `json:"col" rule:"required"`
+	SizeX                 int                `json:"size_x" rule:"required,positive"`
+	SizeY                 int                `json:"size_y" rule:"required,positive"`
+	VisualizationSettings Opt[Object]        `json:"visualization_settings"`
+	ParameterMappings     Opt[Array]         `json:"parameter_mappings"`
+	InlineParameters      Opt[Array]         `json:"inline_parameters"`
+	Series                Opt[[]seriesEntry] `json:"series"`
+}
+
+// seriesEntry names a further card; clients send the whole card back.
+type seriesEntry struct {
+	ID ID `json:"id" rule:"required"`
+}
+
+func (a *API) updateDashboard(r *request) (any, error) {
+	d, b := r.object.(store.Dashboard), bodyOf[dashboardUpdateWire](r)
+	if err := knownWidth(orZero(b.Width.Ptr())); err != nil {
+		return nil, err
+	}
+	stored := d.Dashcards
+	d.Dashcards, d.Tabs = nil, nil // nil lists stay as they are
+	b.set(&d)
+	if list, given := b.Dashcards.Get(); given {
+		var err error
+		if d.Dashcards, err = a.dashcards(r, stored, list); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	if d.Archived, d.Collection, err = a.replace(r, placed{d.Archived, d.Collection}, b.Archived, b.CollectionID); err != nil {
+		return nil, err
+	}
+	if d, err = a.store.UpdateDashboard(r.ctx(), r.actor(), d); err != nil {
+		return nil, err
+	}
+	return a.dashboardWire(r, d)
+}
+
+// set writes what is not about cards. null erases what may be absent, and is
+// ignored elsewhere.
+func (b *dashboardUpdateWire) set(d *store.Dashboard) {
+	if v, ok := b.Name.Get(); ok {
+		d.Name = v
+	}
+	if b.Description.Set {
+		d.Description = b.Description.Ptr()
+	}
+	if b.Parameters.Set {
+		d.Parameters = sent(b.Parameters)
+	}
+	if b.CollectionPosition.Set {
+		d.CollectionPosition = b.CollectionPosition.Ptr()
+	}
+	if b.CacheTTL.Set {
+		d.CacheTTL = b.CacheTTL.Ptr()
+	}
+	if v, ok := b.Width.Get(); ok {
+		d.Width = v
+	}
+	if v, ok := b.AutoApplyFilters.Get(); ok {
+		d.AutoApplyFilters = v
+	}
+	if list, ok := b.Tabs.Get(); ok {
+		d.Tabs = make([]store.Tab, 0, len(list))
+		for i, t := range list {
+			d.Tabs = append(d.Tabs, store.Tab{ID: int64(t.ID), Name: t.Name, Position: i})
+		}
+	}
+}
+
+// dashcards is the complete new list. A card that was not yet at a place must
+// be one that the person may read, and not archived; a locked placeholder may
+// be moved about or removed by who curates the dashboard, and keeps what was
+// set for its card.
+func (a *API) dashcards(r *request, stored []store.Dashcard, list []dashcardSetWire) ([]store.Dashcard, error) {
+	was := make(map[int64]store.Dashcard, len(stored))
+	for _, dc := range stored {
+		was[dc.ID] = dc
+	}
+	next := make([]store.Dashcard, 0, len(list))
+	for _, w := range list {
+		next = append(next, w.over(was[int64(w.ID)]))
+	}
+	readable, archived := map[int64]bool{}, map[int64]bool{}
+	cards, err := a.readableCards(r, append(append([]store.Dashcard{}, stored...), next...))
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range cards {
+		readable[c.ID], archived[c.ID] = true, c.Archived
+	}
+	may := func(id int64) bool { return readable[id] }
+	for i := range next {
+		dc, old := &next[i], was[next[i].ID]
+		if locked(old, may) {
+			if slices.Equal(cardsOf(*dc), cardsOf(old)) {
+				dc.VisualizationSettings, dc.ParameterMappings, dc.InlineParameters = old.VisualizationSettings, old.ParameterMappings, old.InlineParameters
+			} else {
+				list[i].only(dc)
+			}
+		}
+		for _, id := range cardsOf(*dc) {
+			switch {
+			case slices.Contains(cardsOf(old), id):
+			case !readable[id]:
+				return nil, store.ErrNotFound
+			case archived[id]:
+				return nil, wrongField(fmt.Sprintf("dashcards[%d].card_id", i), "The card is archived.")
+			}
+		}
+	}
+	return next, a.mayMap(r, stored, next, cards)
+}
+
+// cardsOf lists the dashcard's own card and those of its series.
+func cardsOf(dc store.Dashcard) []int64 {
+	var ids []int64
+	if dc.Card != nil {
+		ids = append(ids, *dc.Card)
+	}
+	return append(ids, dc.Series...)
+}
+
+// over is the dashcard that the body wants in place of the stored one, which
+// may be none.
+func (w dashcardSetWire) over(old store.Dashcard) store.Dashcard {
+	dc := store.Dashcard{ID: int64(w.ID), Card: (*int64)(w.CardID), Tab: (*int64)(w.DashboardTabID), Row: w.Row, Col: w.Col,
+		SizeX: w.SizeX, SizeY: w.SizeY, VisualizationSettings: old.VisualizationSettings, ParameterMappings: old.ParameterMappings,
+		InlineParameters: old.InlineParameters, Series: old.Series}
+	if v, given := w.VisualizationSettings.Get(); given {
+		dc.VisualizationSettings = json.RawMessage(v)
+	}
+	if w.ParameterMappings.Set {
+		dc.ParameterMappings = sent(w.ParameterMappings)
+	}
+	if w.InlineParameters.Set {
+		dc.InlineParameters = sent(w.InlineParameters)
+	}
+	if list, given := w.Series.Get(); given {
+		dc.Series = nil
+		for _, s := range list {
+			dc.Series = append(dc.Series, int64(s.ID))
+		}
+	}
+	return dc
+}
+
+// only leaves of what is set for the dashcard what the body has sent: what was
+// stored was set for a card that the person may not read.
+func (w dashcardSetWire) only(dc *store.Dashcard) {
+	dc.VisualizationSettings = json.RawMessage(w.VisualizationSettings.Value)
+	dc.ParameterMappings, dc.InlineParameters = sent(w.ParameterMappings), sent(w.InlineParameters)
+}

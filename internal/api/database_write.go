@@ -1,0 +1,190 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"github.com/sluice-bi/sluice/internal/dataset"
+	"github.com/sluice-bi/sluice/internal/permission"
+	"github.com/sluice-bi/sluice/internal/query"
+	"github.com/sluice-bi/sluice/internal/store"
+)
+
+type newDatabaseWire struct {
+	Name             string  `json:"name" rule:"required,nonblank"`
+	Engine           string  `json:"engine" rule:"required,nonblank"`
+	Details          Object  `json:"details" rule:"required"`
+	Description      *string `json:"description"`
+	Caveats          *string `json:"caveats"`
+	PointsOfInterest *string `json:"points_of_interest"`
+	IsFullSync       *bool   `json:"is_full_sync"`
+	IsOnDemand       *bool   `json:"is_on_demand"`
+	AutoRunQueries   *bool   `json:"auto_run_queries"`
+	Refingerprint    *bool   `json:"refingerprint"`
+	CacheTTL         *int    `json:"cache_ttl" rule:"positive"`
+	Schedules        Object  `json:"schedules"`
+	Settings         Object  `json:"settings"`
+}
+
+// createDatabase tries the connection before it is stored, and reads its
+// tables after. No group has anything on it.
+func (a *API) createDatabase(r *request) (any, error) {
+	b := bodyOf[newDatabaseWire](r)
+	if _, err := query.DialectOf(b.Engine); err != nil {
+		return nil, wrongField("engine", "The engine "+b.Engine+" is not supported. Supported: sqlite.")
+	}
+	if err := a.connects(r, b.Engine, json.RawMessage(b.Details)); err != nil {
+		return nil, err
+	}
+	yes := func(v *bool) bool { return v == nil || *v }
+	d, err := a.store.CreateDatabase(r.ctx(), r.actor(), store.Database{Name: b.Name, Engine: b.Engine, Details: json.RawMessage(b.Details),
+		Description: b.Description, Caveats: b.Caveats, PointsOfInterest: b.PointsOfInterest, CacheTTL: b.CacheTTL,
+		Settings: json.RawMessage(b.Settings), Schedules: json.RawMessage(b.Schedules), FullSync: yes(b.IsFullSync),
+		OnDemand: orZero(b.IsOnDemand), AutoRunQueries: yes(b.AutoRunQueries), Refingerprint: b.Refingerprint,
+		SyncStatus: "incomplete", Creator: r.access.User()})
+	if err != nil {
+		return nil, err
+	}
+	if err := a.door.Sync(r.ctx(), r.actor(), d.ID); err != nil {
+		a.log.Warn("first sync of a database failed", "request_id", r.rec.id, "database", d.ID, "error", err)
+	}
+	return a.databaseNow(r, d)
+}
+
+// databaseNow is the database after a write by the person.
+func (a *API) databaseNow(r *request, d store.Database) (any, error) {
+	d, err := a.store.Database(r.ctx(), d.ID)
+	if err != nil {
+		return nil, err
+	}
+	return databaseOf(a.store.Graph().AccessOf(r.access.User()), d), nil
+}
+
+// connects tries a connection. Why it cannot be made is for the person who
+// wrote its details.
+func (a *API) connects(r *request, engine string, details json.RawMessage) error {
+	err := a.door.TestConnection(r.ctx(), engine, details)
+	var wrong *dataset.QueryError
+	switch {
+	case errors.As(err, &wrong):
+		return connectionError(wrong.Message)
+	case err != nil && r.ctx().Err() == nil:
+		return connectionError(err.Error())
+	}
+	return err
+}
+
+func connectionError(why string) error {
+	return failed{status: http.StatusBadRequest, body: map[string]any{"message": why, "errors": map[string]string{"details": why}}}
+}
+
+type databaseUpdateWire struct {
+	Name             *string     `json:"name" rule:"nonblank"`
+	Engine           *string     `json:"engine"`
+	Details          Object      `json:"details"`
+	Description      Opt[string] `json:"description"`
+	Caveats          Opt[string] `json:"caveats"`
+	PointsOfInterest Opt[string] `json:"points_of_interest"`
+	IsFullSync       *bool       `json:"is_full_sync"`
+	IsOnDemand       *bool       `json:"is_on_demand"`
+	AutoRunQueries   *bool       `json:"auto_run_queries"`
+	Refingerprint    *bool       `json:"refingerprint"`
+	CacheTTL         Opt[int]    `json:"cache_ttl" rule:"positive"`
+	Schedules        Object      `json:"schedules"`
+	Settings         Object      `json:"settings"`
+}
+
+// updateDatabase changes what was given; null is not given, except for texts
+// and numbers that may be absent.
+func (a *API) updateDatabase(r *request) (any, error) {
+	b := bodyOf[databaseUpdateWire](r)
+	d, err := a.store.Database(r.ctx(), r.database())
+	if err != nil {
+		return nil, err
+	}
+	if b.Engine != nil && *b.Engine != d.Engine {
+		return nil, wrongField("engine", "The engine of a database cannot be changed; connect it as a new one.")
+	}
+	moved := false
+	if b.Details != nil {
+		details := unmasked(json.RawMessage(b.Details), d.Details)
+		if moved = !sameJSON(details, d.Details); moved {
+			if err := a.mayReconnect(r, d, details); err != nil {
+				return nil, err
+			}
+			d.Details = details
+		}
+	}
+	b.set(&d)
+	if d, err = a.store.UpdateDatabase(r.ctx(), r.actor(), d); err != nil {
+		return nil, err
+	}
+	if moved {
+		if err := a.door.Sync(r.ctx(), r.actor(), d.ID); err != nil {
+			a.log.Warn("sync after a change of the connection failed", "request_id", r.rec.id, "database", d.ID, "error", err)
+		}
+	}
+	return a.databaseNow(r, d)
+}
+
+// mayReconnect tries the new details of a connection.
+func (a *API) mayReconnect(r *request, d store.Database, details json.RawMessage) error {
+	// Details of an embedded engine name a file of this server, and it must
+	// not be for the manager of one database to have any file read.
+	if d.Engine == "sqlite" {
+		if err := r.access.Check(permission.Administer, permission.Server); err != nil {
+			return err
+		}
+	}
+	return a.connects(r, d.Engine, details)
+}
+
+func (b *databaseUpdateWire) set(d *store.Database) {
+	if b.Name != nil {
+		d.Name = *b.Name
+	}
+	if b.Description.Set {
+		d.Description = b.Description.Ptr()
+	}
+	if b.Caveats.Set {
+		d.Caveats = b.Caveats.Ptr()
+	}
+	if b.PointsOfInterest.Set {
+		d.PointsOfInterest = b.PointsOfInterest.Ptr()
+	}
+	if b.IsFullSync != nil {
+		d.FullSync = *b.IsFullSync
+	}
+	if b.IsOnDemand != nil {
+		d.OnDemand = *b.IsOnDemand
+	}
+	if b.AutoRunQueries != nil {
+		d.AutoRunQueries = *b.AutoRunQueries
+	}
+	if b.Refingerprint != nil {
+		d.Refingerprint = b.Refingerprint
+	}
+	if b.CacheTTL.Set {
+		d.CacheTTL = b.CacheTTL.Ptr()
+	}
+	if b.Schedules != nil {
+		d.Schedules = json.RawMessage(b.Schedules)
+	}
+	if b.Settings != nil {
+		d.Settings = json.RawMessage(b.Settings)
+	}
+}
+
+func (a *API) deleteDatabase(r *request) (any, error) {
+	return noContent(), a.store.DeleteDatabase(r.ctx(), r.actor(), r.database())
+}
+
+func (a *API) syncDatabase(r *request) (any, error) {
+	err := a.door.Sync(r.ctx(), r.actor(), r.database())
+	var wrong *dataset.QueryError
+	if errors.As(err, &wrong) {
+		return nil, connectionError(wrong.Message)
+	}
+	return statusWire{"ok"}, err
+}
