@@ -57,7 +57,7 @@ func (a *API) observe(next http.Handler) http.Handler {
 		secureHeaders(rec.Header(), rec.id)
 		defer func() {
 			broken := recover()
-			cut := broken != nil && rec.status != 0 // half an answer is out
+			cut := broken != nil && rec.status != 0              // half an answer is out
 			if broken != nil && broken != http.ErrAbortHandler { //nolint:errorlint // panics carry the value itself
 				a.log.Error("panic", "request_id", rec.id, "route", rec.route, "panic", fmt.Sprint(broken), "stack", string(debug.Stack()))
 				if rec.status == 0 {
@@ -116,14 +116,17 @@ func secureHeaders(h http.Header, id string) {
 // as clients send both.
 func sameWithSlash(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if p := r.URL.Path; len(p) > 1 && strings.HasSuffix(p, "/") {
-			u := *r.URL
-			u.Path = strings.TrimRight(p, "/")
-			u.RawPath = strings.TrimRight(u.RawPath, "/")
+		// What counts is how the address was written: "%2F" is no slash.
+		if p := r.URL.EscapedPath(); len(p) > 1 && strings.HasSuffix(p, "/") {
+			u, n := *r.URL, *r
+			slashes := len(p) - len(strings.TrimRight(p, "/"))
+			u.Path = u.Path[:len(u.Path)-slashes]
+			if u.RawPath != "" {
+				u.RawPath = u.RawPath[:len(u.RawPath)-slashes]
+			}
 			if u.Path == "" {
 				u.Path = "/"
 			}
-			n := *r
 			n.URL = &u
 			r = &n
 		}

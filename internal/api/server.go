@@ -1,5 +1,7 @@
 package api
 
+import "encoding/json"
+
 // serverRoutes are about the server itself: set-up, sign-in, properties,
 // settings, health and documents.
 func serverRoutes() []Route {
@@ -26,7 +28,7 @@ func serverRoutes() []Route {
 			Summary: "List the settings", handle: (*API).listSettings},
 		{Method: "PUT", Path: "/api/setting", Need: administrator(), Body: map[string]any{},
 			Summary: "Change several settings at once", handle: (*API).putSettings},
-		{Method: "GET", Path: "/api/setting/{key:text}", Need: settingReader(), Answer: any(nil),
+		{Method: "GET", Path: "/api/setting/{key:text}", Need: settingReader(), Answer: json.RawMessage{},
 			Summary: "Read one setting", handle: (*API).getSetting},
 		{Method: "PUT", Path: "/api/setting/{key:text}", Need: administrator(), Body: settingBody{},
 			Summary: "Change one setting; null takes the default back", handle: (*API).putSetting},

@@ -62,7 +62,8 @@ func (s setting) value(stored string) any {
 
 // text reads a JSON value for the setting. null takes the fallback back.
 func (s setting) text(v any) (string, error) {
-	text, must := "", "a string"
+	var text string
+	must := "a string"
 	if _, isBool := s.fallback.(bool); isBool {
 		must = "a boolean"
 	}

@@ -27,7 +27,7 @@ type setupUser struct {
 // setUp creates the first administrator and signs them in.
 func (a *API) setUp(r *request) (any, error) {
 	in := bodyOf[setupBody](r)
-	success, err := a.throttle.attempt("the set-up token", a.client(r.http))
+	success, err := a.throttle.attempt("", a.client(r.http))
 	if err != nil {
 		return nil, err
 	}

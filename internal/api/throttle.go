@@ -39,8 +39,8 @@ func newThrottle(now func() time.Time) *throttle {
 	return &throttle{now: now, fresh: map[[16]byte]*rate.Limiter{}}
 }
 
-// attempt takes one try of the account and one of the address. An error says
-// how long to wait. success gives both back.
+// attempt takes one try of the address and, unless it is "", one of the
+// account. An error says how long to wait. success gives both back.
 func (t *throttle) attempt(account string, address netip.Addr) (success func(), err error) {
 	if address.Is6() { // one subscriber has at least a /64
 		if p, err := address.Prefix(64); err == nil {
@@ -51,7 +51,10 @@ func (t *throttle) attempt(account string, address netip.Addr) (success func(), 
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	byAddress := t.bucket("address "+address.String(), addressEvery, addressBurst)
-	byAccount := t.bucket("account "+strings.ToLower(account), accountEvery, accountBurst)
+	byAccount := rate.NewLimiter(rate.Inf, 0)
+	if account != "" {
+		byAccount = t.bucket("account "+strings.ToLower(account), accountEvery, accountBurst)
+	}
 	ra, rb := byAddress.ReserveN(now, 1), byAccount.ReserveN(now, 1)
 	if wait := max(ra.DelayFrom(now), rb.DelayFrom(now)); wait > 0 {
 		ra.CancelAt(now)

@@ -72,3 +72,21 @@ func TestTheThrottlesMemoryIsBounded(t *testing.T) {
 		t.Errorf("%d buckets are kept", n)
 	}
 }
+
+func TestWithoutAnAccountOnlyTheAddressCounts(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	th := newThrottle(func() time.Time { return now })
+	free := 0
+	for range 2 * addressBurst {
+		if success, err := th.attempt("", netip.MustParseAddr("192.0.2.1")); err == nil {
+			free++
+			_ = success
+		}
+	}
+	if free != addressBurst {
+		t.Errorf("%d attempts of one address were let through, want %d", free, addressBurst)
+	}
+	if _, err := th.attempt("", netip.MustParseAddr("192.0.2.2")); err != nil {
+		t.Errorf("another address is refused as well: %v", err)
+	}
+}
