@@ -98,7 +98,8 @@ func (a *API) fail(w http.ResponseWriter, r *request, err error) {
 			w.Header()[k] = v
 		}
 		a.writeJSON(w, r, asFailed.status, asFailed.body)
-	case errors.As(err, &denied), errors.Is(err, store.ErrNotFound):
+	case errors.As(err, &denied), errors.Is(err, store.ErrNotFound),
+		errors.As(err, &notRun) && notRun.Type == dataset.MissingPermissions:
 		// What one may not see is answered as what does not exist. For
 		// administrators, who may see all, both mean that it does not.
 		if r.administers() {

@@ -51,8 +51,14 @@ func TestEveryRouteAnswersEverybodyAsTheMatrixSays(t *testing.T) {
 			if who == "nobody" && !rt.Need.public && r.status != 401 {
 				t.Errorf("%s without a credential: status %d", name, r.status)
 			}
-			fmt.Fprintf(&got, " %3d", r.status)
+			mark := " "
+			if bytes.Contains(r.body, []byte(`"status":"failed"`)) {
+				mark = "!"
+			}
+			fmt.Fprintf(&got, " %3d%s", r.status, mark)
 		}
+		trimmed := bytes.TrimRight(got.Bytes(), " ")
+		got.Truncate(len(trimmed))
 		got.WriteString("\n")
 	}
 	if len(bodies) > 0 {
@@ -103,7 +109,7 @@ func readBodies(t *testing.T) map[string]string {
 // names are what stands for the $names of bodies and for the parameters of
 // paths, where those are after the noun.
 func (f fixture) names() map[string]string {
-	n := map[string]string{"$password": testPassword}
+	n := map[string]string{"$password": testPassword, "$warehouse": f.Warehouse}
 	for name, id := range map[string]int64{
 		"$admin": f.Admin, "$member": f.Member, "$outsider": f.Outsider, "$group": f.Group, "$membership": f.Membership, "$api_key": f.APIKey,
 		"$collection": f.Collection, "$closed": f.Closed, "$database": f.Database, "$table": f.Table, "$field": f.Field,

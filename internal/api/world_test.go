@@ -149,6 +149,9 @@ func (c caller) send(method, path string, body any) reply {
 	if body != nil && req.Header.Get("Content-Type") == "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	if method == "PATCH" && req.Header.Get("If-Match") == "" {
+		req.Header.Set("If-Match", "*")
+	}
 	rec := httptest.NewRecorder()
 	c.w.api.Handler().ServeHTTP(rec, req)
 	return reply{c.w.t, method + " " + path, rec.Code, rec.Header(), rec.Body.Bytes()}
@@ -245,8 +248,9 @@ type fixture struct {
 	Closed                    int64 // a collection of administrators
 	Database                  int64 // the sample; the group has the query builder on it
 	Table, Field              int64
-	Card, ClosedCard          int64 // in Collection, in Closed
-	Dashboard, Dashcard       int64 // in Collection; the place of Card on it
+	Card, ClosedCard          int64  // in Collection, in Closed
+	Dashboard, Dashcard       int64  // in Collection; the place of Card on it
+	Warehouse                 string // the file of the sample database
 }
 
 const testPassword = "a long sentence"
@@ -305,7 +309,7 @@ func makeSettled(t *testing.T, file, dir string) fixture {
 	if err := w.door.AddSample(t.Context(), dir); err != nil {
 		t.Fatal(err)
 	}
-	var f fixture
+	f := fixture{Warehouse: filepath.Join(dir, "sample.db")}
 	token, err := w.api.IssueSetupToken(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -364,7 +368,7 @@ func makeSettled(t *testing.T, file, dir string) fixture {
 			return permission.SetDataAccess{Group: group, Database: database, Kind: k, To: permission.Cell{Set: true, Level: l, At: at}}
 		}
 		return []permission.Change{
-			level(permission.View, permission.Unrestricted), level(permission.Create, permission.QueryBuilder),
+			level(permission.View, permission.Unrestricted), level(permission.Create, permission.QueryBuilder), level(permission.Download, permission.Full),
 			permission.SetCollectionAccess{Group: group, Collection: permission.CollectionID(f.Collection),
 				To: permission.Cell{Set: true, Level: permission.Write, At: catalog.Revision(g.CollectionRevision() + 1)}},
 		}, store.Bump{Data: true, Collection: true}, nil
