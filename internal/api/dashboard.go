@@ -26,7 +26,7 @@ func dashboardRoutes() []Route {
 			Summary: "Delete a dashboard for good", handle: (*API).deleteDashboard},
 		{Method: "POST", Path: "/api/dashboard/{id}/copy", Need: read, Body: dashboardCopyWire{}, Answer: dashboardWire{},
 			Summary: "Copy a dashboard, without the cards that one may not read", handle: (*API).copyDashboard},
-		{Method: "POST", Path: "/api/dashboard/{id}/dashcard/{dashcard_id}/card/{card_id}/query", Need: read, Body: cardRunWire{}, Answer: resultWire{},
+		{Method: "POST", Path: "/api/dashboard/{id}/dashcard/{dashcard_id}/card/{card_id}/query", Need: read, Body: cardRunWire{}, Answer: resultWire{}, Status: 202,
 			Summary: "Run a question as it stands on a dashboard", handle: (*API).runDashcard},
 		{Method: "POST", Path: "/api/dashboard/{id}/dashcard/{dashcard_id}/card/{card_id}/query/{format:text}", Need: read, Form: true,
 			Body: cardRunWire{}, Answer: Array{},

@@ -18,7 +18,7 @@ import (
 // (reference 4.10).
 func datasetRoutes() []Route {
 	return []Route{
-		{Method: "POST", Path: "/api/dataset", Need: person(), Raw: true, Body: questionWire{}, Answer: resultWire{},
+		{Method: "POST", Path: "/api/dataset", Need: person(), Raw: true, Body: questionWire{}, Answer: resultWire{}, Status: 202,
 			Summary: "Ask a question", handle: (*API).ask},
 		{Method: "POST", Path: "/api/dataset/native", Need: person(), Raw: true, Body: questionWire{}, Answer: nativeFormWire{},
 			Summary: "Show the SQL of a question to people who may write SQL", handle: (*API).compileNative},

@@ -23,9 +23,10 @@ var errNoDownload = plain{http.StatusForbidden, "You do not have permissions to 
 // errEnough ends a run when as much is exported as may be.
 var errEnough = errors.New("enough rows")
 
-// exportQuery runs a question and sends its result as a file. A question that
-// cannot be answered is a 400 in the shape of a failed result. If it fails
-// after the first byte, the connection is cut.
+// exportQuery runs a question and sends its result as a file. One that the
+// person may not ask is forbidden; one that cannot be answered is a 400 in the
+// shape of a failed result. If it fails after the first byte, the connection
+// is cut.
 func (a *API) exportQuery(r *request, format string, ask dataset.Request) (any, error) {
 	ask.RequestID = r.rec.id
 	ask.Context = format + "-download"
@@ -42,7 +43,7 @@ func (a *API) exportQuery(r *request, format string, ask dataset.Request) (any, 
 			return errNoRoute
 		}
 		out.name = fmt.Sprintf("query_result_%s.%s", a.now().UTC().Format("2006-01-02T15-04-05Z"), format)
-		_, err := a.door.Run(r.ctx(), r.access.User(), ask, out)
+		_, err := a.runQuestion(r, ask, out)
 		var failure *dataset.QueryError
 		switch {
 		case errors.Is(err, errEnough):
@@ -58,6 +59,9 @@ func (a *API) exportQuery(r *request, format string, ask dataset.Request) (any, 
 }
 
 func exportFailure(failure *dataset.QueryError) error {
+	if failure.Type == dataset.MissingPermissions {
+		return errForbidden
+	}
 	return failed{status: http.StatusBadRequest, body: map[string]any{"status": "failed", "error": failure.Message,
 		"error_type": failure.Type, "message": failure.Message, "row_count": 0, "data": map[string]any{"rows": []any{}, "cols": []any{}}}}
 }

@@ -53,7 +53,7 @@ func (a *API) answerQuery(r *request, ask dataset.Request, question json.RawMess
 	return stream(func(w http.ResponseWriter) error {
 		ask.RequestID = r.rec.id
 		out := &resultSink{w: w, started: a.now(), head: dataset.Head{Query: question, Context: ask.Context}}
-		sum, err := a.door.Run(r.ctx(), r.access.User(), ask, out)
+		sum, err := a.runQuestion(r, ask, out)
 		var failure *dataset.QueryError
 		if err != nil && !errors.As(err, &failure) {
 			if !out.sent {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -9,6 +10,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/sluice-bi/sluice/internal/dataset"
+	"github.com/sluice-bi/sluice/internal/permission"
 	"github.com/sluice-bi/sluice/internal/store"
 )
 
@@ -57,9 +60,25 @@ func (m *metrics) request(method, route string, status int, took time.Duration) 
 	m.duration.WithLabelValues(route).Observe(took.Seconds())
 }
 
-// query counts a question asked of a warehouse; outcome is "completed",
-// "failed" or "denied".
-func (m *metrics) query(outcome string) { m.queries.WithLabelValues(outcome).Inc() }
+// runQuestion is the door's Run, counted by outcome: "completed", "denied" or
+// "failed".
+func (a *API) runQuestion(r *request, ask dataset.Request, out dataset.Sink) (dataset.Summary, error) {
+	sum, err := a.door.Run(r.ctx(), r.access.User(), ask, out)
+	outcome := "completed"
+	var (
+		denied  *permission.DeniedError
+		failure *dataset.QueryError
+	)
+	switch {
+	case err == nil, errors.Is(err, errEnough):
+	case errors.As(err, &failure) && failure.Type == dataset.MissingPermissions, errors.As(err, &denied), errors.Is(err, store.ErrNotFound):
+		outcome = "denied"
+	default:
+		outcome = "failed"
+	}
+	a.metrics.queries.WithLabelValues(outcome).Inc()
+	return sum, err
+}
 
 // serveMetrics shows the metrics to administrators, and without a credential
 // to programs on this machine, which is where collectors usually run.

@@ -26,7 +26,7 @@ type Route struct {
 	// Answer is a zero value of what a success carries; nil for none (204).
 	Answer any
 	// Status is the status of a success with an Answer; 0 is 200. It is for
-	// the documentation: the handler returns what it says (see accepted).
+	// the documentation: the handler returns what it says.
 	Status  int
 	Summary string
 	// Limit is the most that a body may have; 0 is defaultLimit.
@@ -149,9 +149,6 @@ type answer struct {
 
 // noContent is a 204.
 func noContent() answer { return answer{status: http.StatusNoContent} }
-
-// accepted is a 202 with JSON, as query results have.
-func accepted(body any) answer { return answer{http.StatusAccepted, body} }
 
 // stream writes its answer itself. An error before the first byte is answered
 // as any other; after it the connection is cut, so that nobody takes half an

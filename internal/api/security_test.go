@@ -368,3 +368,18 @@ func TestTokensAreStoredOnlyAsDigests(t *testing.T) {
 		}
 	}
 }
+
+func TestQuestionsAreCountedByOutcome(t *testing.T) {
+	w := settledWorld(t)
+	ask := w.fill(`{"database":$database,"type":"query","query":{"source-table":$table,"limit":2}}`)
+	w.member().post("/api/dataset", ask).want(202)
+	w.member().post("/api/dataset/csv", `{"query":`+ask+`}`).want(200)
+	w.outsider().post("/api/dataset", ask).want(202)
+	w.admin().post("/api/dataset", w.fill(`{"database":$database,"type":"query","query":{"source-table":$table,"filter":["no such clause"]}}`)).want(202)
+	metrics := string(w.admin().get("/metrics").want(200).body)
+	for outcome, n := range map[string]string{"completed": "2", "denied": "1", "failed": "1"} {
+		if !strings.Contains(metrics, `sluice_queries_total{outcome="`+outcome+`"} `+n+"\n") {
+			t.Errorf("%s questions are not counted as %s", outcome, n)
+		}
+	}
+}
