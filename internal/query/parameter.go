@@ -66,7 +66,7 @@ func (*parser) parameters(n *node, q *Query) ([]parameter, error) {
 			c := o.get("case-sensitive")
 			x.ignoreCase = c != nil && c.kind == isBool && !c.yes
 		}
-		if err := p.target(item, &x, q.native != nil); err != nil {
+		if err := p.target(item, &x, q); err != nil {
 			return nil, err
 		}
 		if len(all) == maxOperands {
@@ -77,7 +77,8 @@ func (*parser) parameters(n *node, q *Query) ([]parameter, error) {
 	return all, nil
 }
 
-func (p *parser) target(n *node, x *parameter, native bool) error {
+func (p *parser) target(n *node, x *parameter, q *Query) error {
+	native := q.native != nil
 	t := n.get("target")
 	if t == nil {
 		return n.errorf("has a value and no target")
@@ -106,11 +107,23 @@ func (p *parser) target(n *node, x *parameter, native bool) error {
 	case c.op != "dimension":
 		return t.errorf("must be of the form [\"dimension\", field]")
 	}
+	if s := c.opts.get("stage-number"); s != nil && s.text != "-1" && s.text != itoa(q.block.stages()-1) {
+		return s.errorf("only conditions on the last stage are supported yet")
+	}
 	if x.field, err = p.column(c.args[0]); err != nil {
 		return err
 	}
 	_, err = x.condition() // refuse here what cannot be one
 	return err
+}
+
+// stages counts the stages that stand in the question itself.
+func (b *block) stages() int64 {
+	n := int64(1)
+	for ; b.source.block != nil; b = b.source.block {
+		n++
+	}
+	return n
 }
 
 // plainOperators are the parameter types that are a clause of the same sense.

@@ -77,6 +77,10 @@ func (s *Source) lookup(src source) (*Card, error) {
 		return nil, missing
 	}
 	card, err := s.Card(src.card)
+	var mistake *Error
+	if errors.As(err, &mistake) { // it is there, and does not parse
+		return nil, inCard(src, mistake)
+	}
 	if missing.cause = err; err != nil || card == nil || card.Query == nil {
 		return nil, missing
 	}

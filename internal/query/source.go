@@ -27,6 +27,7 @@ type Source struct {
 	Saved bool
 	// Card looks a saved question up. For one that the person may not read
 	// it answers as for one that is not there: with an error, or nil and nil.
+	// The *Error of one that does not parse is passed on.
 	Card func(id int64) (*Card, error)
 	// Now is what dates such as "the last 30 days" count from. Days begin in
 	// UTC, as dates without a zone in the warehouses are taken to be.
