@@ -242,9 +242,12 @@ func replaceParameter(path, name string) string {
 }
 
 // Odd but well-typed texts are stored, found or refused, never a failure.
-func TestOddTextsNeverBreakARoute(t *testing.T) {
-	doc, w := readOpenAPI(t), settledWorld(t)
-	odd := []string{"'", `"`, "x' OR '1'='1", "%_\\", "", " ", "\u0000", "\ufeff", "🙂", "\u202e", strings.Repeat("long ", 20_000), "-1", "null", "$1", "?"}
+func TestOddTextsNeverBreakARoute(t *testing.T) { onEachEngine(t, oddTextsNeverBreakARoute) }
+
+func oddTextsNeverBreakARoute(t *testing.T, w settled) {
+	t.Helper()
+	doc := readOpenAPI(t)
+	odd := []string{"'", "x' OR '1'='1", "%_\\", " ", "\u0000", "🙂\u202e\ufeff", strings.Repeat("long ", 20_000), "$1 ?"}
 	bodies := readBodies(t)
 	all := routes()
 	for i := range all {

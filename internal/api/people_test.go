@@ -103,8 +103,10 @@ func TestPropertiesHaveWhatClientsRead(t *testing.T) {
 	}
 }
 
-func TestPeopleAreCreatedAsClientsDo(t *testing.T) {
-	w := settledWorld(t)
+func TestPeopleAreCreatedAsClientsDo(t *testing.T) { onEachEngine(t, peopleAreCreatedAsClientsDo) }
+
+func peopleAreCreatedAsClientsDo(t *testing.T, w settled) {
+	t.Helper()
 	w.admin().post("/api/user", map[string]any{"email": "plain@example.org"}).want(200)
 	u := w.admin().post("/api/user", map[string]any{"email": "New.Person@Example.org", "first_name": "New", "last_name": nil, "password": "0f8c2a9e4b7d1356", "source": "admin",
 		"login_attributes":       map[string]any{"organization_id": 99, "role": "admin", "vip": true},
@@ -143,8 +145,10 @@ func TestPeopleAreCreatedAsClientsDo(t *testing.T) {
 	}
 }
 
-func TestThePeopleListFindsAndPages(t *testing.T) {
-	w := settledWorld(t)
+func TestThePeopleListFindsAndPages(t *testing.T) { onEachEngine(t, thePeopleListFindsAndPages) }
+
+func thePeopleListFindsAndPages(t *testing.T, w settled) {
+	t.Helper()
 	for i := range 5 {
 		w.admin().post("/api/user", map[string]any{"email": fmt.Sprintf("p%d@example.org", i), "first_name": "Pat", "last_name": fmt.Sprintf("Number%d", i)}).want(200)
 	}
@@ -187,8 +191,10 @@ func TestThePeopleListFindsAndPages(t *testing.T) {
 	}
 }
 
-func TestPeopleAreChangedAsClientsDo(t *testing.T) {
-	w := settledWorld(t)
+func TestPeopleAreChangedAsClientsDo(t *testing.T) { onEachEngine(t, peopleAreChangedAsClientsDo) }
+
+func peopleAreChangedAsClientsDo(t *testing.T, w settled) {
+	t.Helper()
 	path := "/api/user/" + w.names()["$member"]
 	all := map[string]any{"first_name": "Mem", "last_name": "Ber", "locale": nil, "email": nil, "is_superuser": nil, "user_group_memberships": nil, "group_ids": nil, "login_attributes": nil}
 	u := w.admin().put(path, all).want(200).object()
@@ -257,8 +263,10 @@ func TestPeopleChangeThemselvesButNotTheirRights(t *testing.T) {
 	}
 }
 
-func TestTheLastAdministratorStays(t *testing.T) {
-	w := settledWorld(t)
+func TestTheLastAdministratorStays(t *testing.T) { onEachEngine(t, theLastAdministratorStays) }
+
+func theLastAdministratorStays(t *testing.T, w settled) {
+	t.Helper()
 	path := "/api/user/" + w.names()["$admin"]
 	for what, r := range map[string]reply{
 		"delete":    w.admin().delete(path),
@@ -277,7 +285,11 @@ func TestTheLastAdministratorStays(t *testing.T) {
 }
 
 func TestReactivationBringsThePersonBackWithoutAdministration(t *testing.T) {
-	w := settledWorld(t)
+	onEachEngine(t, reactivationBringsThePersonBackWithoutAdministration)
+}
+
+func reactivationBringsThePersonBackWithoutAdministration(t *testing.T, w settled) {
+	t.Helper()
 	path := "/api/user/" + w.names()["$member"]
 	w.admin().put(path+"/reactivate", nil).text(400, `{"message":"Not able to reactivate an active user"}`+"\n")
 	w.admin().put("/api/user/999/reactivate", nil).text(404, "Not found.")
@@ -289,8 +301,10 @@ func TestReactivationBringsThePersonBackWithoutAdministration(t *testing.T) {
 	}
 }
 
-func TestGroupsAreManagedAsClientsDo(t *testing.T) {
-	w := settledWorld(t)
+func TestGroupsAreManagedAsClientsDo(t *testing.T) { onEachEngine(t, groupsAreManagedAsClientsDo) }
+
+func groupsAreManagedAsClientsDo(t *testing.T, w settled) {
+	t.Helper()
 	list := w.admin().get("/api/permissions/group").want(200).list()
 	var names []string
 	for _, g := range list {
@@ -326,7 +340,11 @@ func TestGroupsAreManagedAsClientsDo(t *testing.T) {
 }
 
 func TestMembershipsAreIdempotentAndKnownByID(t *testing.T) {
-	w := settledWorld(t)
+	onEachEngine(t, membershipsAreIdempotentAndKnownByID)
+}
+
+func membershipsAreIdempotentAndKnownByID(t *testing.T, w settled) {
+	t.Helper()
 	group, outsider := w.Group, w.Outsider
 	add := map[string]any{"group_id": fmt.Sprint(group), "user_id": fmt.Sprint(outsider), "membership_id": 0, "is_group_manager": false}
 	for range 2 {
@@ -377,8 +395,10 @@ func TestMembershipsAreIdempotentAndKnownByID(t *testing.T) {
 	w.admin().delete(fmt.Sprint("/api/permissions/membership/", mine[0].MembershipID)).want(400) // All Users
 }
 
-func TestAPIKeysActAsTheirGroup(t *testing.T) {
-	w := settledWorld(t)
+func TestAPIKeysActAsTheirGroup(t *testing.T) { onEachEngine(t, aPIKeysActAsTheirGroup) }
+
+func aPIKeysActAsTheirGroup(t *testing.T, w settled) {
+	t.Helper()
 	var k apiKeyWire
 	w.admin().post("/api/api-key", map[string]any{"name": "nightly", "group_id": fmt.Sprint(w.Group)}).want(200).into(&k)
 	if k.Group.Name != "Analysts" || k.UpdatedBy == nil || k.UpdatedBy.CommonName != "Ada Min" {

@@ -19,6 +19,7 @@ import (
 	"github.com/sluice-bi/sluice/internal/dataset"
 	"github.com/sluice-bi/sluice/internal/permission"
 	"github.com/sluice-bi/sluice/internal/store"
+	"github.com/sluice-bi/sluice/internal/store/storetest"
 	"github.com/sluice-bi/sluice/internal/warehouse"
 )
 
@@ -51,15 +52,14 @@ func (c *clock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-var testKey = bytes.Repeat([]byte{7}, 32)
-
-// openWorld serves what the SQLite file holds.
-func openWorld(t *testing.T, file string) *world {
+// openWorld serves what the application database holds.
+func openWorld(t *testing.T, c store.Config) *world {
 	t.Helper()
-	w := &world{t: t, file: file, log: &bytes.Buffer{}, clock: &clock{now: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)}}
+	w := &world{t: t, file: c.Path, log: &bytes.Buffer{}, clock: &clock{now: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)}}
 	log := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	c.Key, c.Now, c.Logger = storetest.Key(), w.clock.Now, log
 	var err error
-	if w.store, err = store.Open(t.Context(), store.Config{Path: file, Key: testKey, Now: w.clock.Now, Logger: log}); err != nil {
+	if w.store, err = store.Open(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
 	pool := warehouse.New(log)
@@ -95,7 +95,7 @@ func (w *world) dump() string {
 // emptyWorld is a server that nobody has set up.
 func emptyWorld(t *testing.T) *world {
 	t.Helper()
-	return openWorld(t, filepath.Join(t.TempDir(), "sluice.db"))
+	return openWorld(t, storetest.SQLite(t))
 }
 
 // caller is somebody who sends requests.
@@ -283,7 +283,7 @@ func settledWorld(t *testing.T) settled {
 	}
 	original := filepath.Join(dir, "settled.db")
 	settle.once.Do(func() {
-		settle.made = t.Run("settle", func(t *testing.T) { settle.fixture = makeSettled(t, original, dir) })
+		settle.made = t.Run("settle", func(t *testing.T) { settle.fixture = makeSettled(t, store.Config{Path: original}, dir) })
 	})
 	if !settle.made {
 		t.Fatal("the settled server could not be made")
@@ -292,20 +292,34 @@ func settledWorld(t *testing.T) settled {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(t.TempDir(), "sluice.db")
-	if err := os.WriteFile(file, data, 0o600); err != nil {
+	c := storetest.SQLite(t)
+	if err := os.WriteFile(c.Path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return settled{openWorld(t, file), settle.fixture}
+	return settled{openWorld(t, c), settle.fixture}
+}
+
+// onEachEngine runs a test on a settled server over each application database.
+func onEachEngine(t *testing.T, f func(t *testing.T, w settled)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) { f(t, settledWorld(t)) })
+	t.Run("postgres", func(t *testing.T) {
+		c, dir := storetest.PostgreSQL(t), t.TempDir()
+		var made fixture
+		if !t.Run("settle", func(t *testing.T) { made = makeSettled(t, c, dir) }) {
+			t.Fatal("the settled server could not be made")
+		}
+		f(t, settled{openWorld(t, c), made})
+	})
 }
 
 func (s settled) admin() caller    { return s.with(s.AdminSession) }
 func (s settled) member() caller   { return s.with(s.MemberSession) }
 func (s settled) outsider() caller { return s.with(s.OutsiderSession) }
 
-func makeSettled(t *testing.T, file, dir string) fixture {
+func makeSettled(t *testing.T, c store.Config, dir string) fixture {
 	t.Helper()
-	w := openWorld(t, file)
+	w := openWorld(t, c)
 	if err := w.door.AddSample(t.Context(), dir); err != nil {
 		t.Fatal(err)
 	}
