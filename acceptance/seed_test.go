@@ -3,6 +3,7 @@ package acceptance_test
 import (
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 )
 
@@ -18,11 +19,15 @@ func TestThePublishedProvisioningProgramWorks(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		node := exec.CommandContext(t.Context(), "node", "testdata/seed/driver.js")
+		node := exec.CommandContext(t.Context(), "node", "--test-reporter=tap", "testdata/seed/driver.js")
 		node.Env = append(os.Environ(), "METABASE_SITE_URL="+s.site, "METABASE_API_KEY="+key)
 		out, err := node.CombinedOutput()
 		if err != nil {
 			t.Errorf("%v\n%s", err, out)
+		}
+		// Six subjects; a driver that ran nothing would be green as well.
+		if !strings.Contains(string(out), "\n1..6\n") || !strings.Contains(string(out), "\n# fail 0\n") || !strings.Contains(string(out), "\n# skipped 0\n") {
+			t.Errorf("not all of the driver was run:\n%s", out)
 		}
 	})
 }

@@ -241,10 +241,7 @@ func (s *server) closing() {
 	s.t.Helper()
 	s.eventually("the end of listening", func() bool {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(s.site, "http://"))
-		if err == nil {
-			conn.Close()
-		}
-		return err != nil
+		return err != nil || conn.Close() != nil
 	})
 }
 

@@ -54,7 +54,6 @@ type server struct {
 	t      *testing.T
 	cmd    *exec.Cmd
 	site   string // http://127.0.0.1:port
-	token  string // for setting up; "" when the server printed none
 	output *output
 	exited chan struct{} // closed when it has ended
 	data   string

@@ -61,8 +61,7 @@ func openFolder(path string) (*folder, error) {
 	}
 	// For the refusal above only; the lock itself is the kernel's.
 	if err := errors.Join(lock.Truncate(0), writeAt(lock, fmt.Sprintln(os.Getpid()))); err != nil {
-		lock.Close()
-		return nil, fmt.Errorf("the data folder cannot be written: %w", err)
+		return nil, fmt.Errorf("the data folder cannot be written: %w", errors.Join(err, lock.Close()))
 	}
 	return &folder{path, lock}, nil
 }

@@ -64,7 +64,9 @@ func TestAnEmptyFolderIsClosedToOthersAndAFullOneRefused(t *testing.T) {
 	if err := os.Chmod(path, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	mustOpen(t, path).Close()
+	if err := mustOpen(t, path).Close(); err != nil {
+		t.Fatal(err)
+	}
 	if got := mode(t, path); got != 0o700 {
 		t.Errorf("mode %o", got)
 	}

@@ -174,8 +174,7 @@ func answer(ctx context.Context, listener net.Listener, handler http.Handler, lo
 	finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishWithin)
 	defer cancel()
 	if err := server.Shutdown(finish); err != nil {
-		server.Close()
-		return fmt.Errorf("some requests did not finish within %s and were cut off: %w", finishWithin, err)
+		return fmt.Errorf("some requests did not finish within %s and were cut off: %w", finishWithin, errors.Join(err, server.Close()))
 	}
 	log.Info("stopped")
 	return nil
