@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -185,7 +186,7 @@ func (r reply) leaks(words ...string) {
 	r.t.Helper()
 	for _, w := range words {
 		if strings.Contains(string(r.body), w) {
-			r.t.Errorf("%s: the answer has %q in it: %.2000s", r.what, w, r.body)
+			r.t.Errorf("%s: the answer has %q in it: %.300s", r.what, w, r.body)
 		}
 	}
 }
@@ -226,4 +227,23 @@ func (r reply) lists(is bool, names ...string) {
 			r.t.Errorf("%s: is %q in %q? want %v", r.what, n, got, is)
 		}
 	}
+}
+
+// ended demands how a question ended.
+func (r reply) ended(status string) reply {
+	r.t.Helper()
+	if got := r.object()["status"]; got != status {
+		r.t.Errorf("%s: status %q, want %q: %.300s", r.what, got, status, r.body)
+	}
+	return r
+}
+
+// unescaped is the value as JSON in the bytes that browsers write.
+func unescaped(t *testing.T, v any) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := appendJSON(&b, v); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
 }
