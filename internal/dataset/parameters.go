@@ -88,8 +88,8 @@ func parametersOf(card store.Card) ([]declared, error) {
 			Tags map[string]tag `json:"template-tags"`
 		} `json:"stages"`
 	}
-	if err := json.Unmarshal(card.DatasetQuery, &q); err != nil {
-		return nil, nil // Parse will say what is wrong with it
+	if json.Unmarshal(card.DatasetQuery, &q) != nil {
+		return all, nil // Parse will say what is wrong with it
 	}
 	tags := q.Native.Tags
 	if len(q.Stages) > 0 {

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"testing"
 
@@ -80,7 +81,7 @@ func TestSavedQuestionTakesTheParametersThatItDeclares(t *testing.T) {
 	} {
 		a, _, err := w.run(w.person, tt.r)
 		if tt.failure != "" {
-			if e, ok := err.(*QueryError); !ok || e.Type != tt.failure {
+			if e := (*QueryError)(nil); !errors.As(err, &e) || e.Type != tt.failure {
 				t.Errorf("%s: %v, want %s", tt.name, err, tt.failure)
 			}
 			continue

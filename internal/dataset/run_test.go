@@ -108,9 +108,8 @@ func TestRowLimits(t *testing.T) {
 
 func TestRunEndsWithTheTimeoutAndWithTheCaller(t *testing.T) {
 	w := newWorld(t, Options{Timeout: shortly})
-	e := fails(t, second(w.run(w.admin, ask(native(endless+" WHERE x < 0")))), TimedOut)
-	if !strings.Contains(e.Message, shortly.String()) {
-		t.Errorf("the message is %q", e.Message)
+	if says := fails(t, second(w.run(w.admin, ask(native(endless+" WHERE x < 0")))), TimedOut); !strings.Contains(says, shortly.String()) {
+		t.Errorf("the message is %q", says)
 	}
 	if last := w.lastRun(); last.Outcome != "failed" || last.Reason != "timed out" {
 		t.Errorf("recorded as %+v", last)
@@ -324,11 +323,11 @@ func TestWarehouseThatCannotBeReachedIsToldToAdministratorsOnly(t *testing.T) {
 	if _, err := w.store.UpdateDatabase(t.Context(), store.Actor{}, db); err != nil {
 		t.Fatal(err)
 	}
-	if e := fails(t, second(w.run(w.admin, ask(w.list("orders")))), QueryFailed); !strings.Contains(e.Message, "/no/such/place/secret.db") {
-		t.Errorf("an administrator reads %q", e.Message)
+	if says := fails(t, second(w.run(w.admin, ask(w.list("orders")))), QueryFailed); !strings.Contains(says, "/no/such/place/secret.db") {
+		t.Errorf("an administrator reads %q", says)
 	}
-	if e := fails(t, second(w.run(w.person, ask(w.list("orders")))), QueryFailed); e.Message != unreachable {
-		t.Errorf("a person reads %q", e.Message)
+	if says := fails(t, second(w.run(w.person, ask(w.list("orders")))), QueryFailed); says != unreachable {
+		t.Errorf("a person reads %q", says)
 	}
 	var unusable *warehouse.Error
 	if err := w.door.Sync(t.Context(), store.Actor{}, sampleID); !errors.As(err, &unusable) || unusable.Kind != warehouse.Unusable {

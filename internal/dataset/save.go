@@ -77,7 +77,7 @@ func (d *Door) sourceTable(ctx context.Context, access permission.Access, questi
 			source
 			Query *source `json:"query"`
 		}
-		if err := json.Unmarshal(question, &q); err != nil {
+		if json.Unmarshal(question, &q) != nil {
 			return 0, nil // it compiled, so it is of a form that says no table
 		}
 		s := &q.source
@@ -95,23 +95,25 @@ func (d *Door) sourceTable(ctx context.Context, access permission.Access, questi
 		if s.Card != nil {
 			card, below = strconv.FormatInt(*s.Card, 10), true
 		}
-		id, err := strconv.ParseInt(name, 10, 64)
 		if !below {
-			if err != nil {
-				id = 0
-			}
-			return catalog.TableID(id), nil
+			return catalog.TableID(number(name)), nil
 		}
-		if id, err = strconv.ParseInt(card, 10, 64); err != nil {
-			return 0, nil
-		}
-		saved, err := d.card(ctx, access, id)
+		saved, err := d.card(ctx, access, number(card))
 		if err != nil {
 			return 0, err
 		}
 		question = saved.DatasetQuery
 	}
 	return 0, nil
+}
+
+// number reads an id; 0 for what is none.
+func number(s string) int64 {
+	id, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return id
 }
 
 // CanRunAdHoc tells whether the person may ask the question of a card anew:

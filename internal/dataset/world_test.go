@@ -48,7 +48,9 @@ func newWorld(t *testing.T, o Options) *world {
 		if n := w.pool.InUse(sampleID); n != 0 {
 			t.Errorf("%d connections are still in use", n)
 		}
-		w.pool.Close()
+		if err := w.pool.Close(); err != nil {
+			t.Error(err)
+		}
 	})
 	w.door = New(w.store, w.pool, o)
 	if err := w.door.AddSample(t.Context(), w.dir); err != nil {
@@ -211,14 +213,14 @@ func (w *world) run(who permission.UserID, r Request) (*answer, Summary, error) 
 
 func ask(question string) Request { return Request{Query: json.RawMessage(question)} }
 
-// fails checks that an error is a QueryError of the type.
-func fails(t *testing.T, err error, kind string) *QueryError {
+// fails checks that an error is a QueryError of the type, and gives its message.
+func fails(t *testing.T, err error, kind string) string {
 	t.Helper()
 	var e *QueryError
 	if !errors.As(err, &e) || e.Type != kind {
 		t.Fatalf("error %v, want a QueryError of type %s", err, kind)
 	}
-	return e
+	return e.Message
 }
 
 // lastRun is the newest record.

@@ -13,9 +13,7 @@ import (
 // Admin is the second door: what the server itself needs of a warehouse. It
 // shows no rows of the customers' tables.
 type Admin struct {
-	file string
-	all  *connections // nil for a connection that is only being tried
-	pool *Pool
+	all *connections
 }
 
 // Admin is the second door of a warehouse that was opened. Only dataset and
@@ -25,7 +23,7 @@ func (p *Pool) Admin(id catalog.DatabaseID) (*Admin, error) {
 	if d == nil {
 		return nil, &Error{Kind: Unusable, Message: "the database is not open"}
 	}
-	return &Admin{d.conns.file, d.conns, p}, nil
+	return &Admin{d.conns}, nil
 }
 
 // Try connects with details that are not stored yet. An *Error of kind
@@ -40,15 +38,8 @@ func (p *Pool) Try(ctx context.Context, engine string, details json.RawMessage) 
 		return err
 	}
 	defer c.close()
-	return c.try(ctx)
-}
-
-// try reads the schema's counter, for which the engine must read the file.
-func (c *sqliteConn) try(ctx context.Context) error {
-	if _, err := c.learn(ctx); err != nil {
-		return err
-	}
-	return nil
+	_, err = c.learn(ctx) // for which the engine must read the file
+	return err
 }
 
 // Table is a table or view as the engine describes it.

@@ -38,7 +38,7 @@ func baseType(declared string) string {
 		{"INT", "type/Integer"}, {"SERIAL", "type/Integer"},
 		{"CHAR", "type/Text"}, {"CLOB", "type/Text"}, {"TEXT", "type/Text"}, {"JSON", "type/Text"}, {"STRING", "type/Text"},
 		{"DEC", "type/Decimal"}, {"NUMERIC", "type/Decimal"}, {"NUMBER", "type/Decimal"}, {"MONEY", "type/Decimal"},
-		{"REAL", "type/Float"}, {"FLOA", "type/Float"}, {"DOUB", "type/Float"},
+		{"REAL", "type/Float"}, {"FLOAT", "type/Float"}, {"DOUBLE", "type/Float"},
 	} {
 		if strings.Contains(d, t.part) {
 			return t.base
