@@ -21,6 +21,10 @@ const (
 	keyHeader     = "X-Api-Key"
 )
 
+// crossSite says what to do as well: a proxy that changes the Host header
+// makes every page look like another site's.
+const crossSite = "Cross-site request refused: the page's origin is not this server's. A proxy in between must pass the Host header on."
+
 // credential is what a request showed to say who it is. Its zero value is
 // none.
 type credential struct {
@@ -43,7 +47,7 @@ func (a *API) authenticate(r *request) error {
 	}
 	if who.user == 0 || who.automatic {
 		if err := a.origin.Check(r.http); err != nil {
-			return plain{http.StatusForbidden, "Cross-site request refused."}
+			return plain{http.StatusForbidden, crossSite}
 		}
 	}
 	r.access = a.store.Graph().AccessOf(who.user)

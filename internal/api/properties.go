@@ -1,8 +1,6 @@
 package api
 
-import (
-	"runtime/debug"
-)
+import "runtime/debug"
 
 // apiLevel is the release of Metabase whose API this one follows, in the form
 // in which clients compare it.
@@ -28,30 +26,23 @@ func (a *API) getProperties(r *request) (any, error) {
 		return nil, err
 	}
 	out := map[string]any{
-		"version":                   a.versionWire(),
-		"engines":                   engines(),
-		"token-features":            map[string]bool{},
-		"has-user-setup":            users,
-		"setup-token":               nil,
-		"enable-password-login":     true,
-		"password-complexity":       map[string]int{"total": 8},
-		"google-auth-enabled":       false,
-		"ldap-enabled":              false,
-		"sso-enabled":               false,
-		"session-cookies":           nil,
-		"enable-embedding":          false,
-		"enable-public-sharing":     false,
-		"available-locales":         [][2]string{{"en", "English"}},
-		"has-sample-database?":      a.hasSample(r),
-		"is-hosted?":                false,
-		"application-name":          "Sluice",
-		"read-only-mode":            false,
-		"startup-time-millis":       0,
-		"bug-reporting-enabled":     false,
-		"custom-formatting":         map[string]any{},
-		"enable-nested-queries":     true,
-		"cloud-gateway-ips":         nil,
-		"non-table-chart-generated": false,
+		"version":               a.versionWire(),
+		"engines":               engines(),
+		"token-features":        map[string]bool{},
+		"has-user-setup":        users,
+		"setup-token":           nil,
+		"enable-password-login": true,
+		"password-complexity":   map[string]int{"total": 8},
+		"google-auth-enabled":   false,
+		"ldap-enabled":          false,
+		"sso-enabled":           false,
+		"enable-embedding":      false,
+		"enable-public-sharing": false,
+		"available-locales":     [][2]string{{"en", "English"}},
+		"has-sample-database?":  a.hasSample(),
+		"is-hosted?":            false,
+		"application-name":      "Sluice",
+		"enable-nested-queries": true,
 	}
 	for _, s := range settings() {
 		if s.public || r.administers() {
@@ -61,7 +52,7 @@ func (a *API) getProperties(r *request) (any, error) {
 	return out, nil
 }
 
-func (a *API) hasSample(r *request) bool {
+func (a *API) hasSample() bool {
 	for d := range a.store.Graph().Catalog().Databases() {
 		if d.Sample {
 			return true

@@ -237,18 +237,31 @@ func (a *API) run(rt *Route, r *request) (any, error) {
 			return nil, err
 		}
 	}
+	may := func() error {
+		if rt.Need.check == nil {
+			return nil
+		}
+		return rt.Need.check(a, r)
+	}
 	limit := rt.Limit
 	if limit == 0 {
 		limit = defaultLimit
 	}
-	r.http.Body = http.MaxBytesReader(r.w, r.http.Body, limit)
+	// A body that may be larger than most is read only for those who may send
+	// it: it could take all memory.
+	if limit > defaultLimit {
+		if err := may(); err != nil {
+			return nil, err
+		}
+	}
+	r.http.Body = http.MaxBytesReader(r.rec.ResponseWriter, r.http.Body, limit)
 	if rt.Body != nil && !rt.Raw {
 		if r.body, err = decodeBody(r.http, rt.Body, rt.Form); err != nil {
 			return nil, err
 		}
 	}
-	if rt.Need.check != nil {
-		if err := rt.Need.check(a, r); err != nil {
+	if limit <= defaultLimit {
+		if err := may(); err != nil {
 			return nil, err
 		}
 	}

@@ -27,8 +27,8 @@ func TestRequestsThatAnotherSiteMadeABrowserSendAreRefused(t *testing.T) {
 		"null origin":    w.browser(w.AdminSession, "Origin", "null"),
 		"form":           w.browser(w.AdminSession, "Origin", "https://elsewhere.example", "Content-Type", "text/plain"),
 	} {
-		c.post("/api/permissions/group", group).text(403, "Cross-site request refused.")
-		c.delete("/api/user/3").text(403, "Cross-site request refused.")
+		c.post("/api/permissions/group", group).text(403, crossSite)
+		c.delete("/api/user/3").text(403, crossSite)
 		if t.Failed() {
 			t.Fatal(what)
 		}
@@ -219,6 +219,9 @@ func TestBodiesOverTheLimitAreRefusedWithASentence(t *testing.T) {
 	w.admin().post("/api/permissions/group", big).text(413, `{"message":"The body is too large: this address takes at most 1048576 bytes."}`+"\n")
 	w.nobody().post("/api/permissions/group", big).text(401, "Unauthenticated") // and is not read
 	w.nobody().post("/api/session", big).want(413)
+	// Where more is allowed it is read only for those who may.
+	w.member().put("/api/permissions/graph", big+"no JSON").text(403, "You don't have permissions to do that.")
+	w.admin().put("/api/permissions/graph", big+"no JSON").want(400)
 }
 
 func TestUnknownAddressesAndMethodsDoNotExist(t *testing.T) {

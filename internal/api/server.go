@@ -2,6 +2,10 @@ package api
 
 import "encoding/json"
 
+// strangersLimit is the most bytes that are read from people who have not
+// signed in.
+const strangersLimit = 64 << 10
+
 // serverRoutes are about the server itself: set-up, sign-in, properties,
 // settings, health and documents.
 func serverRoutes() []Route {
@@ -15,9 +19,9 @@ func serverRoutes() []Route {
 		{Method: "GET", Path: "/api/docs/openapi.json", Need: anybody(), Answer: Object{},
 			Summary: "Describe this API", handle: (*API).getOpenAPI},
 
-		{Method: "POST", Path: "/api/setup", Need: anybody(), Body: setupBody{}, Answer: sessionWire{},
+		{Method: "POST", Path: "/api/setup", Need: anybody(), Body: setupBody{}, Answer: sessionWire{}, Limit: strangersLimit,
 			Summary: "Create the first administrator with the one-time token", handle: (*API).setUp},
-		{Method: "POST", Path: "/api/session", Need: anybody(), Body: signInBody{}, Answer: sessionWire{},
+		{Method: "POST", Path: "/api/session", Need: anybody(), Body: signInBody{}, Answer: sessionWire{}, Limit: strangersLimit,
 			Summary: "Sign in with e-mail and password", handle: (*API).signIn},
 		{Method: "DELETE", Path: "/api/session", Need: anybody(),
 			Summary: "Sign out", handle: (*API).signOut},
