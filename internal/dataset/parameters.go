@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/sluice-bi/sluice/internal/store"
 )
@@ -88,14 +90,15 @@ func parametersOf(card store.Card) ([]declared, error) {
 			Tags map[string]tag `json:"template-tags"`
 		} `json:"stages"`
 	}
-	if json.Unmarshal(card.DatasetQuery, &q) != nil {
-		return all, nil // Parse will say what is wrong with it
+	if err := json.Unmarshal(card.DatasetQuery, &q); err != nil {
+		return nil, &QueryError{InvalidQuery, "The saved question is not in order.", err}
 	}
 	tags := q.Native.Tags
 	if len(q.Stages) > 0 {
 		tags = q.Stages[0].Tags
 	}
-	for name, t := range tags {
+	for _, name := range slices.Sorted(maps.Keys(tags)) {
+		t := tags[name]
 		target, err := json.Marshal([]any{"variable", []any{"template-tag", name}})
 		if err != nil {
 			return nil, err

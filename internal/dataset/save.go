@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -65,7 +66,7 @@ func (s *columnSink) Row([]any) error    { return nil }
 // source is where a question's rows come from, in both forms of the JSON.
 type source struct {
 	Table  json.RawMessage `json:"source-table"`
-	Card   *int64          `json:"source-card"`
+	Card   json.RawMessage `json:"source-card"`
 	Query  *source         `json:"source-query"`
 	Stages []source        `json:"stages"`
 }
@@ -77,8 +78,8 @@ func (d *Door) sourceTable(ctx context.Context, access permission.Access, questi
 			source
 			Query *source `json:"query"`
 		}
-		if json.Unmarshal(question, &q) != nil {
-			return 0, nil // it compiled, so it is of a form that says no table
+		if err := json.Unmarshal(question, &q); err != nil {
+			return 0, fmt.Errorf("a question that compiled is not in order: %w", err)
 		}
 		s := &q.source
 		if s.Query = nil; q.Query != nil {
@@ -92,8 +93,8 @@ func (d *Door) sourceTable(ctx context.Context, access permission.Access, questi
 		}
 		name := strings.Trim(string(s.Table), `"`)
 		card, below := strings.CutPrefix(name, "card__")
-		if s.Card != nil {
-			card, below = strconv.FormatInt(*s.Card, 10), true
+		if id := strings.Trim(string(s.Card), `"`); number(id) != 0 {
+			card, below = id, true
 		}
 		if !below {
 			return catalog.TableID(number(name)), nil

@@ -29,6 +29,8 @@ func TestQuestionIsSavedByThoseWhoMayAskIt(t *testing.T) {
 	}{
 		{"a question", w.list("orders"), permission.QueryBuilder, "orders", "query", 11, ""},
 		{"a question in the new form", stages, permission.QueryBuilder, "orders", "query", 11, ""},
+		{"a question in the new form on a saved one", fmt.Sprintf(`{"lib/type":"mbql/query","database":1,"stages":[{"lib/type":"mbql.stage/mbql","source-card":%d}]}`, base.ID),
+			permission.QueryBuilder, "orders", "query", 11, ""},
 		{"a nested question", nested, permission.QueryBuilder, "people", "query", 10, ""},
 		{"on a saved question", w.onCard(base.ID), permission.QueryBuilder, "orders", "query", 1, ""},
 		{"on a saved question on another", w.onCard(top.ID), permission.QueryBuilder, "orders", "query", 1, ""},
