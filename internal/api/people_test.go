@@ -505,3 +505,43 @@ func TestHealthNeedsNobodyAndReadinessNeedsTheStore(t *testing.T) {
 	w.nobody().get("/api/health/ready").want(503)
 	w.nobody().get("/api/session/properties").want(500)
 }
+
+// together sends the same request many times at once and counts the statuses.
+func together(c caller, method, path string, body any) map[int]int {
+	const n = 8
+	statuses := make(chan int, n)
+	for range n {
+		go func() { statuses <- c.send(method, path, body).status }()
+	}
+	count := map[int]int{}
+	for range n {
+		count[<-statuses]++
+	}
+	return count
+}
+
+func TestWhatCanHappenOnceHappensOnceAlsoAtTheSameTime(t *testing.T) {
+	w := emptyWorld(t)
+	token, err := w.api.IssueSetupToken(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	setup := map[string]any{"token": token, "user": map[string]any{"email": "first@example.org", "password": testPassword}}
+	if got := together(w.nobody(), "POST", "/api/setup", setup); got[200] != 1 || got[200]+got[403]+got[400] != 8 {
+		t.Errorf("set-up: %v", got)
+	}
+	s := settledWorld(t)
+	if got := together(s.admin(), "POST", "/api/user", map[string]any{"email": "twin@example.org"}); got[200] != 1 || got[400] != 7 {
+		t.Errorf("one address: %v", got)
+	}
+	if got := together(s.admin(), "POST", "/api/permissions/group", map[string]any{"name": "Twin"}); got[200] != 1 || got[400] != 7 {
+		t.Errorf("one group name: %v", got)
+	}
+	join := fmt.Sprintf("/api/permissions/group/%d/membership", s.Group)
+	if got := together(s.admin(), "POST", join, map[string]any{"user_id": s.Outsider}); got[200] != 8 {
+		t.Errorf("one membership: %v", got)
+	}
+	if members := s.admin().get(fmt.Sprint("/api/permissions/group/", s.Group)).object()["members"].([]any); len(members) != 2 {
+		t.Errorf("members: %v", members)
+	}
+}
