@@ -1,0 +1,587 @@
+package api
+
+import (
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/sluice-bi/sluice/internal/catalog"
+	"github.com/sluice-bi/sluice/internal/permission"
+	"github.com/sluice-bi/sluice/internal/permission/accesscase"
+)
+
+// The case files, over HTTP, with real queries on real databases: the people
+// sign in, and do what the file says that they can and cannot do.
+func TestCasesHoldOverHTTP(t *testing.T) {
+	files, err := filepath.Glob("../../testdata/access/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ran, matrix := 0, 0
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := accesscase.Parse(file, data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !httpCase(c) {
+			continue
+		}
+		ran++
+		if strings.HasPrefix(c.Name, "matrix-") {
+			matrix++
+		}
+		t.Run(c.Name, func(t *testing.T) { newHTTPCase(t, c).run() })
+	}
+	if matrix < 15 || ran < 40 {
+		t.Errorf("%d cases ran, %d of them of the matrix; want at least 40 and 15", ran, matrix)
+	}
+}
+
+// The seed about understanding permissions has three data levels and three
+// collection levels; permissions.md adds blocked, and tells two ways to the
+// third data level. Every cell has a case that speaks of the query builder, of
+// SQL, of a dashboard's card and of personal collections.
+func TestTheMatrixIsWhole(t *testing.T) {
+	spoken := []accesscase.Verb{
+		accesscase.Asks, accesscase.RunsQuestion, accesscase.EditsQuestion, accesscase.RenamesQuestion, accesscase.BuildsOn,
+		accesscase.WritesSQL, accesscase.SavesSQL, accesscase.OpensDashboard, accesscase.SeesCard, accesscase.SeesCardLocked,
+		accesscase.RunsCard, accesscase.SavesQuestion, accesscase.OpensCollection, accesscase.SeesDatabase, accesscase.IsShown,
+	}
+	for _, data := range []string{"1", "2", "3", "3-viewable", "blocked"} {
+		for _, level := range []string{"write", "read", "none"} {
+			file := fmt.Sprintf("../../testdata/access/matrix-data-%s-collection-%s.txtar", data, level)
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Errorf("a cell has no case: %v", err)
+				continue
+			}
+			c, err := accesscase.Parse(file, text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !httpCase(c) {
+				t.Errorf("%s does not run over HTTP", c.Name)
+			}
+			verbs, native, own := map[accesscase.Verb]bool{}, false, false
+			for _, e := range c.Steps[0].Expect {
+				verbs[e.Verb] = true
+				if q, err := c.Question(e.Question); err == nil && q.Native && e.Verb == accesscase.RunsQuestion {
+					native = true
+				}
+				own = own || e.Collection == accesscase.PersonalCollection(e.Person)
+			}
+			for _, v := range spoken {
+				if !verbs[v] {
+					t.Errorf("%s does not say whether somebody %s", c.Name, v)
+				}
+			}
+			if !native || !own {
+				t.Errorf("%s says nothing of saved SQL or of the person's own collection", c.Name)
+			}
+		}
+	}
+}
+
+// httpCase tells whether a case is about a state that can be made over HTTP
+// today: tables of SQLite files that were all there before the grants, and
+// no policies.
+func httpCase(c *accesscase.Case) bool {
+	for _, d := range c.Databases {
+		if d.Strict {
+			return false
+		}
+		for _, tb := range d.Tables {
+			if tb.Schema != "" || tb.Governed || tb.Shared || tb.New || tb.Absent {
+				return false
+			}
+		}
+	}
+	for _, g := range c.Groups {
+		if g.Internal {
+			return false
+		}
+	}
+	for _, s := range c.Grants {
+		if s.Do != accesscase.Levels && s.Do != accesscase.OnCollection {
+			return false
+		}
+		for _, l := range s.Levels {
+			if l.Wide || l.Level == permission.Impersonated && l.Kind == permission.View {
+				return false
+			}
+		}
+	}
+	for _, s := range c.Steps {
+		if len(s.Write) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+type httpCaseRun struct {
+	t          *testing.T
+	c          *accesscase.Case
+	s          settled
+	admin      caller
+	world      *accesscase.World
+	sessions   map[string]caller
+	questions  map[string]int64
+	dashboards map[string]int64
+	dashcards  map[string]int64 // by dashboard and question
+	shown      int64            // a collection that everybody reads
+}
+
+func newHTTPCase(t *testing.T, c *accesscase.Case) *httpCaseRun {
+	s := settledWorld(t)
+	r := &httpCaseRun{t: t, c: c, s: s, admin: s.admin(), world: accesscase.NewWorld(),
+		sessions: map[string]caller{}, questions: map[string]int64{}, dashboards: map[string]int64{}, dashcards: map[string]int64{}}
+	r.databases()
+	r.people()
+	r.shown = r.collection("shown to everybody", nil)
+	for _, path := range c.Collections {
+		var parent any
+		name := path
+		if i := strings.LastIndexByte(path, '/'); i >= 0 {
+			parent, name = r.world.Collections[path[:i]], path[i+1:]
+		}
+		r.world.Collections[path] = permission.CollectionID(r.collection(name, parent))
+	}
+	for _, q := range c.Questions {
+		r.questions[q.Name] = r.card(q, r.world.Collections[q.Collection])
+	}
+	for _, d := range c.Dashboards {
+		r.dashboard(d)
+	}
+	r.grants()
+	return r
+}
+
+func (r *httpCaseRun) collection(name string, parent any) int64 {
+	return r.admin.post("/api/collection", map[string]any{"name": name, "parent_id": parent}).id()
+}
+
+// databases connects a file for each database of the case; the sample
+// warehouse is there.
+func (r *httpCaseRun) databases() {
+	for _, d := range r.c.Databases {
+		id := r.s.Database
+		if !d.Sample {
+			id = r.admin.post("/api/database", map[string]any{"name": d.Name, "engine": "sqlite", "details": map[string]any{"db": r.file(d)}}).id()
+		}
+		r.world.Databases[d.Name] = catalog.DatabaseID(id)
+		var found struct {
+			Tables []struct {
+				ID   int64
+				Name string
+			}
+		}
+		r.admin.get(fmt.Sprintf("/api/database/%d?include=tables", id)).want(200).into(&found)
+		if len(found.Tables) != len(d.Tables) {
+			r.t.Fatalf("database %q has %d tables, want %d", d.Name, len(found.Tables), len(d.Tables))
+		}
+		for _, tb := range found.Tables {
+			r.world.AddTable(d.Name, "", tb.Name, catalog.TableID(tb.ID))
+		}
+	}
+}
+
+func (r *httpCaseRun) file(d accesscase.Database) string {
+	path := filepath.Join(r.t.TempDir(), d.Name+".db")
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer db.Close()
+	for _, tb := range d.Tables {
+		columns := []string{}
+		for _, f := range tb.Fields {
+			columns = append(columns, fmt.Sprintf("%q %s", f.Name, f.Type))
+		}
+		if len(columns) == 0 {
+			columns = []string{"id integer"}
+		}
+		if _, err := db.Exec(fmt.Sprintf("create table %q (%s)", tb.Name, strings.Join(columns, ", "))); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	return path
+}
+
+func (r *httpCaseRun) people() {
+	group := func(name string) permission.GroupID {
+		id, ok := r.world.Groups[name]
+		if !ok {
+			id = permission.GroupID(r.admin.post("/api/permissions/group", map[string]any{"name": "case " + name}).id())
+			r.world.Groups[name] = id
+		}
+		return id
+	}
+	for _, g := range r.c.Groups {
+		group(g.Name)
+	}
+	for _, p := range r.c.People {
+		ids := []permission.GroupID{permission.AllUsers}
+		for _, name := range p.Groups {
+			ids = append(ids, group(name))
+		}
+		email := p.Name + "@example.com"
+		user := r.admin.post("/api/user", map[string]any{"email": email, "password": testPassword, "group_ids": ids, "login_attributes": p.Attributes}).want(200).object()
+		id := int64(user["id"].(float64))
+		r.world.People[p.Name] = permission.UserID(id)
+		var in sessionWire
+		r.s.nobody().post("/api/session", map[string]any{"username": email, "password": testPassword}).want(200).into(&in)
+		r.sessions[p.Name] = r.s.with(in.ID)
+		if own, ok := user["personal_collection_id"].(float64); ok {
+			r.world.Collections[accesscase.PersonalCollection(p.Name)] = permission.CollectionID(own)
+		} else {
+			own := r.s.store.Graph()
+			for c := range own.Collections() {
+				if c.Owner == permission.UserID(id) && c.Parent == permission.Root {
+					r.world.Collections[accesscase.PersonalCollection(p.Name)] = c.ID
+				}
+			}
+		}
+		if p.Deactivated {
+			r.admin.delete(fmt.Sprint("/api/user/", id)).want(200)
+		}
+	}
+}
+
+// query is a question on tables of one database, by the builder or as SQL.
+func (r *httpCaseRun) query(q accesscase.Question, limit int) map[string]any {
+	db := r.world.Databases[q.Tables[0].Database]
+	if q.Native {
+		var from []string
+		for _, ref := range q.Tables {
+			from = append(from, fmt.Sprintf("(select count(*) from %s)", ref.Table))
+		}
+		return native(db, fmt.Sprintf("select %s, %d", strings.Join(from, ", "), limit))
+	}
+	first := r.table(q.Tables[0])
+	inner := map[string]any{"source-table": first, "limit": limit}
+	var joins []any
+	for i, ref := range q.Tables[1:] {
+		to := r.table(ref)
+		alias := fmt.Sprint("j", i)
+		joins = append(joins, map[string]any{"source-table": to, "alias": alias, "fields": "none",
+			"condition": []any{"=", []any{"field", r.field(first), nil}, []any{"field", r.field(to), map[string]any{"join-alias": alias}}}})
+	}
+	if joins != nil {
+		inner["joins"] = joins
+	}
+	return map[string]any{"database": db, "type": "query", "query": inner}
+}
+
+func native(db catalog.DatabaseID, text string) map[string]any {
+	return map[string]any{"database": db, "type": "native", "native": map[string]any{"query": text}}
+}
+
+func (r *httpCaseRun) table(ref accesscase.Ref) catalog.TableID {
+	id, err := r.world.Table(ref)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return id
+}
+
+func (r *httpCaseRun) field(id catalog.TableID) catalog.FieldID {
+	return r.s.store.Graph().Catalog().Fields(id)[0].ID
+}
+
+func (r *httpCaseRun) cardBody(name string, query map[string]any, in permission.CollectionID) map[string]any {
+	body := map[string]any{"name": name, "display": "table", "visualization_settings": map[string]any{}, "dataset_query": query, "collection_id": nil}
+	if in != permission.Root {
+		body["collection_id"] = in
+	}
+	return body
+}
+
+func (r *httpCaseRun) card(q accesscase.Question, in permission.CollectionID) int64 {
+	return r.admin.post("/api/card", r.cardBody(q.Name, r.query(q, 3), in)).id()
+}
+
+func (r *httpCaseRun) dashboard(d accesscase.Dashboard) {
+	id := r.admin.post("/api/dashboard", map[string]any{"name": d.Name, "collection_id": r.world.Collections[d.Collection]}).id()
+	r.dashboards[d.Name] = id
+	var cards []any
+	for i, q := range d.Questions {
+		cards = append(cards, map[string]any{"id": -1 - i, "card_id": r.questions[q], "row": i, "col": 0, "size_x": 4, "size_y": 4})
+	}
+	r.admin.put(fmt.Sprint("/api/dashboard/", id), map[string]any{"dashcards": cards}).want(200)
+	for _, dc := range r.dashcardsOf(r.admin, id) {
+		for _, q := range d.Questions {
+			if dc.CardID != nil && *dc.CardID == r.questions[q] {
+				r.dashcards[d.Name+"/"+q] = dc.ID
+			}
+		}
+	}
+}
+
+type dashcardSeen struct {
+	ID     int64  `json:"id"`
+	CardID *int64 `json:"card_id"`
+	Card   struct {
+		ID           int64           `json:"id"`
+		Name         *string         `json:"name"`
+		DatasetQuery json.RawMessage `json:"dataset_query"`
+	} `json:"card"`
+}
+
+func (r *httpCaseRun) dashcardsOf(who caller, id int64) []dashcardSeen {
+	var d struct{ Dashcards []dashcardSeen }
+	if got := who.get(fmt.Sprint("/api/dashboard/", id)); got.status == 200 {
+		got.into(&d)
+	}
+	return d.Dashcards
+}
+
+// grants writes the levels as an administrator would: one PUT of the data
+// graph in the split form, and one of the collections' graph.
+func (r *httpCaseRun) grants() {
+	collections := map[string]any{}
+	give := func(group, collection any, word string) {
+		of, _ := collections[fmt.Sprint(group)].(map[string]any)
+		if of == nil {
+			of = map[string]any{}
+			collections[fmt.Sprint(group)] = of
+		}
+		of[fmt.Sprint(collection)] = word
+	}
+	give(permission.AllUsers, r.shown, "read")
+	data := map[string]any{}
+	for _, s := range r.c.Grants {
+		group := r.world.Groups[s.Group]
+		if s.Do == accesscase.OnCollection {
+			give(group, r.world.Collections[s.Collection], permission.Collection.Word(s.Level))
+			continue
+		}
+		db, scope, err := r.world.Scope(s.Scope)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		for _, l := range s.Levels {
+			of := map[string]any{fmt.Sprint(group): map[string]any{fmt.Sprint(db): map[string]any{l.Kind.String(): wireLevel(l, scope)}}}
+			data = mergedGraph(data, of).(map[string]any)
+		}
+	}
+	r.put("/api/permissions/graph", data)
+	r.put("/api/collection/graph", collections)
+}
+
+// mergedGraph merges two parts of a graph; a word beside an object is what the
+// object does not name.
+func mergedGraph(a, b any) any {
+	of, ok := a.(map[string]any)
+	if !ok {
+		of = map[string]any{wildcard: a}
+	}
+	with, ok := b.(map[string]any)
+	if !ok {
+		with = map[string]any{wildcard: b}
+	}
+	for key, v := range with {
+		if was, is := of[key]; is {
+			v = mergedGraph(was, v)
+		}
+		of[key] = v
+	}
+	return of
+}
+
+func (r *httpCaseRun) put(path string, groups map[string]any) {
+	revision := r.admin.get(path).want(200).object()["revision"]
+	r.admin.put(path, map[string]any{"revision": revision, "groups": groups}).want(200)
+}
+
+func wireLevel(l accesscase.Level, s permission.Scope) any {
+	var v any = l.Kind.Word(l.Level)
+	if l.Level == permission.None && l.Kind == permission.View {
+		v = nil
+	}
+	switch s.Depth {
+	case permission.OfSchema:
+		v = map[string]any{s.Schema: v}
+	case permission.OfTable:
+		v = map[string]any{"": map[string]any{fmt.Sprint(s.Table): v}}
+	}
+	if l.Kind == permission.Download || l.Kind == permission.DataModel {
+		v = map[string]any{"schemas": v}
+	}
+	return v
+}
+
+func (r *httpCaseRun) run() {
+	for _, step := range r.c.Steps {
+		if step.Put != nil {
+			return // what a server is sent is another test's
+		}
+		for _, e := range step.Expect {
+			if got := r.does(r.sessions[e.Person], e.Person, e.Action); got != e.Can {
+				r.t.Errorf("line %d: %s: %v over HTTP", e.Line, e.Text, got)
+			}
+		}
+		for _, l := range step.Sees {
+			if names, ok := r.sees(r.sessions[l.Person], l); ok && !slices.Equal(names, slices.Sorted(slices.Values(l.Names))) {
+				r.t.Errorf("line %d: %s: over HTTP %v", l.Line, l.Text, names)
+			}
+		}
+	}
+}
+
+func completed(a reply) bool {
+	if a.status != http.StatusAccepted {
+		return false
+	}
+	var result struct{ Status string }
+	a.into(&result)
+	return result.Status == "completed"
+}
+
+// does tries an action, and undoes it.
+func (r *httpCaseRun) does(who caller, name string, a accesscase.Action) bool {
+	card := func() string { return fmt.Sprint("/api/card/", r.questions[a.Question]) }
+	collection := r.world.Collections[a.Collection]
+	collectionPath := "/api/collection/" + collection.String()
+	ok := func(a reply) bool { return a.status == 200 }
+	question := func() accesscase.Question {
+		q, err := r.c.Question(a.Question)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		return *q
+	}
+	on := func(sql bool) accesscase.Question {
+		return accesscase.Question{Name: "asked by " + name, Tables: []accesscase.Ref{a.Table}, Native: sql}
+	}
+	switch a.Verb {
+	case accesscase.Administers:
+		return ok(who.get("/api/permissions/graph"))
+	case accesscase.SeesDatabase:
+		return ok(who.get(fmt.Sprint("/api/database/", r.world.Databases[a.Database])))
+	case accesscase.WritesSQL:
+		return completed(who.post("/api/dataset", native(r.world.Databases[a.Database], "select 1")))
+	case accesscase.Manages:
+		return ok(who.put(fmt.Sprint("/api/database/", r.world.Databases[a.Database]), map[string]any{}))
+	case accesscase.SeesTable:
+		return ok(who.get(fmt.Sprint("/api/table/", r.table(a.Table))))
+	case accesscase.Describes:
+		return ok(who.put(fmt.Sprint("/api/table/", r.table(a.Table)), map[string]any{"description": "as " + name + " says"}))
+	case accesscase.Asks:
+		return completed(who.post("/api/dataset", r.query(on(false), 1)))
+	case accesscase.IsShown:
+		id := r.card(on(false), permission.CollectionID(r.shown))
+		return completed(who.post(fmt.Sprintf("/api/card/%d/query", id), nil))
+	case accesscase.Exports, accesscase.ExportsAll:
+		id := r.card(on(false), permission.CollectionID(r.shown))
+		result := who.post(fmt.Sprintf("/api/card/%d/query", id), nil)
+		if !completed(result) {
+			return false
+		}
+		level := result.object()["data"].(map[string]any)["download_perms"]
+		return level == "full" || level == "limited" && a.Verb == accesscase.Exports
+	case accesscase.OpensCollection:
+		return ok(who.get(collectionPath))
+	case accesscase.Curates:
+		made := who.post("/api/dashboard", map[string]any{"name": "made by " + name, "collection_id": r.cardBody("", nil, collection)["collection_id"]})
+		if ok(made) {
+			r.admin.delete(fmt.Sprint("/api/dashboard/", made.id()))
+		}
+		return ok(made)
+	case accesscase.RunsQuestion:
+		return completed(who.post(card()+"/query", nil))
+	case accesscase.BuildsOn:
+		q := question()
+		return completed(who.post("/api/dataset", map[string]any{"database": r.world.Databases[q.Tables[0].Database], "type": "query",
+			"query": map[string]any{"source-table": fmt.Sprint("card__", r.questions[a.Question]), "limit": 1}}))
+	case accesscase.EditsQuestion:
+		return ok(who.put(card(), map[string]any{"dataset_query": r.query(question(), 7)})) && ok(r.admin.put(card(), map[string]any{"dataset_query": r.query(question(), 3)}))
+	case accesscase.RenamesQuestion:
+		return ok(who.put(card(), map[string]any{"name": "renamed"})) && ok(r.admin.put(card(), map[string]any{"name": a.Question}))
+	case accesscase.MovesQuestion:
+		return ok(who.put(card(), map[string]any{"collection_id": collection})) && ok(r.admin.put(card(), map[string]any{"collection_id": r.world.Collections[question().Collection]}))
+	case accesscase.SavesQuestion:
+		return ok(who.post("/api/card", r.cardBody("saved by "+name, r.query(on(false), 1), collection)))
+	case accesscase.SavesSQL:
+		return ok(who.post("/api/card", r.cardBody("saved by "+name, native(r.world.Databases[a.Database], "select 1"), collection)))
+	case accesscase.OpensDashboard:
+		return ok(who.get(fmt.Sprint("/api/dashboard/", r.dashboards[a.Dashboard])))
+	case accesscase.EditsDashboard:
+		return ok(who.put(fmt.Sprint("/api/dashboard/", r.dashboards[a.Dashboard]), map[string]any{"name": a.Dashboard}))
+	case accesscase.SeesCard, accesscase.SeesCardLocked:
+		return r.seesCard(who, a)
+	case accesscase.RunsCard:
+		return completed(who.post(fmt.Sprintf("/api/dashboard/%d/dashcard/%d/card/%d/query", r.dashboards[a.Dashboard], r.dashcards[a.Dashboard+"/"+a.Question], r.questions[a.Question]), nil))
+	}
+	r.t.Fatalf("there is no way to try %q over HTTP", a.Verb)
+	return false
+}
+
+// seesCard tells whether a card of a dashboard is seen, or is there and says
+// nothing of itself.
+func (r *httpCaseRun) seesCard(who caller, a accesscase.Action) bool {
+	for _, dc := range r.dashcardsOf(who, r.dashboards[a.Dashboard]) {
+		if dc.ID != r.dashcards[a.Dashboard+"/"+a.Question] {
+			continue
+		}
+		seen := dc.Card.Name != nil && *dc.Card.Name == a.Question && len(dc.Card.DatasetQuery) > 0
+		locked := dc.Card.Name == nil && len(dc.Card.DatasetQuery) == 0
+		if a.Verb == accesscase.SeesCard {
+			return seen
+		}
+		if locked && strings.Contains(string(who.get(fmt.Sprint("/api/dashboard/", r.dashboards[a.Dashboard])).body), fmt.Sprintf("%q", a.Question)) {
+			r.t.Errorf("the locked card %q shows its title", a.Question)
+		}
+		return locked
+	}
+	return false
+}
+
+// sees lists what a person is shown; false when there is no list of the kind.
+func (r *httpCaseRun) sees(who caller, l accesscase.Listing) ([]string, bool) {
+	var names []string
+	switch l.Kind {
+	case "databases":
+		var list struct{ Data []struct{ ID int64 } }
+		who.get("/api/database").want(200).into(&list)
+		for name, id := range r.world.Databases {
+			if slices.ContainsFunc(list.Data, func(d struct{ ID int64 }) bool { return d.ID == int64(id) }) {
+				names = append(names, name)
+			}
+		}
+	case "tables":
+		seen := map[catalog.TableID]bool{}
+		for _, tb := range who.get("/api/table").want(200).list() {
+			seen[catalog.TableID(tb["id"].(float64))] = true
+		}
+		for name, id := range r.world.Tables {
+			if seen[id] {
+				names = append(names, name)
+			}
+		}
+	case "collections":
+		seen := map[string]bool{}
+		for _, c := range who.get("/api/collection").want(200).list() {
+			seen[fmt.Sprint(c["id"])] = true
+		}
+		for _, path := range append([]string{"root"}, r.c.Collections...) {
+			if seen[r.world.Collections[path].String()] {
+				names = append(names, path)
+			}
+		}
+	default:
+		return nil, false
+	}
+	slices.Sort(names)
+	return names, true
+}
