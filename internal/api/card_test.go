@@ -245,8 +245,7 @@ func TestBlockedDataHidesTheResultsAndTheNamesOfTheirColumns(t *testing.T) {
 	s := settledWorld(t)
 	card := s.member().post("/api/card", s.newCard(s.Collection, s.question(s.tableNamed("people")))).id()
 	address := path("/api/card/%d", card)
-	s.data(nil)
-	s.dataOf(1, fields{"view-data": "none"})
+	s.data(nothing)
 	columns := s.admin().get(address).want(200)
 	if !strings.Contains(string(columns.body), `"Email"`) {
 		t.Fatalf("the test needs a table with an e-mail column: %s", columns.body)

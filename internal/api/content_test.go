@@ -19,6 +19,9 @@ import (
 // fields is an object of the wire.
 type fields = map[string]any
 
+// nothing is an entry of the data graph that takes everything away.
+var nothing = fields{"view-data": nil, "create-queries": "no"}
+
 // data writes an entry of the data graph for the group that the member is in.
 func (s settled) data(entry any) {
 	s.t.Helper()
