@@ -103,8 +103,8 @@ func (d *Draft) Set(id GroupID, db catalog.DatabaseID, k Kind, s Scope, l Level)
 	case k == View:
 		e.setView(s, l)
 	case k == Create:
+		e.lift(s, l) // first: what is open then needs no exception
 		e.setCreate(s, l)
-		e.lift(s, l)
 	default:
 		e.narrows(l < e.level(k, s))
 		e.clearBelow(k, s, func(Scope, Cell) bool { return false })
@@ -242,14 +242,19 @@ func (e *edit) reaching(k Kind, s Scope) Cell {
 
 // wider is the cell in force above the scope.
 func (e *edit) wider(k Kind, s Scope) Cell {
-	if s.Depth == OfTable {
-		t := e.g.Catalog().Table(s.Table)
-		if c := e.cell(k, WholeSchema(t.Schema)); c.Set {
-			return c
-		}
+	if c := e.around(k, s); c.Set {
+		return c
 	}
 	if s.Depth != OfDatabase {
 		return e.cell(k, WholeDatabase())
+	}
+	return Cell{}
+}
+
+// around is the cell of the schema that a table lies in.
+func (e *edit) around(k Kind, s Scope) Cell {
+	if t := e.g.Catalog().Table(s.Table); t != nil && s.Depth == OfTable {
+		return e.cell(k, WholeSchema(t.Schema))
 	}
 	return Cell{}
 }
@@ -356,22 +361,24 @@ func (e *edit) openWide(s Scope, l Level, at catalog.Revision) {
 		if c.Level == Unrestricted {
 			return in.Depth == OfTable && e.g.Strict(e.Database) // there it says more than the wide level
 		}
-		return e.stays(in, c)
+		return e.stays(in, c, at)
 	})
 	e.put(View, s, Cell{Level: l, At: at})
 	e.keepPolicies(s)
 }
 
-// stays tells whether a cell stays under a wide level that opens, and warns
-// where it keeps something closed.
-func (e *edit) stays(in Scope, c Cell) bool {
+// stays tells whether a cell stays under a wide level that opens, dated at,
+// and warns where it keeps something closed. So does a None on a table that
+// came after the level: it was closed on purpose, or waited.
+func (e *edit) stays(in Scope, c Cell, at catalog.Revision) bool {
 	switch c.Level {
 	case Blocked:
 		e.warn(in.Table, "stays blocked; only view-data written there lifts a block")
 	case Sandboxed:
 		e.warn(in.Table, "stays sandboxed; only view-data unrestricted written on the table itself lifts a sandbox")
 	}
-	return c.Level > None
+	t := e.g.Catalog().Table(in.Table)
+	return c.Level > None || in.Depth == OfTable && t != nil && t.Since > at
 }
 
 // keepPolicies writes Sandboxed on the tables of the scope on which the group
@@ -422,7 +429,13 @@ func (e *edit) setCreate(s Scope, l Level) {
 			e.put(Create, WholeDatabase(), Cell{Level: QueryBuilder, At: e.rev})
 		}
 	}
-	e.clearBelow(Create, s, func(at Scope, c Cell) bool { return c.Level == None && e.closed(at) })
+	e.clearBelow(Create, s, func(at Scope, c Cell) bool {
+		if c.Level == None {
+			return e.closed(at)
+		}
+		// In a schema that stayed closed, just now, it is what opens the table.
+		return l > None && s.Depth == OfDatabase && at.Depth == OfTable && e.around(Create, at).Set
+	})
 	e.put(Create, s, Cell{Level: l, At: e.rev})
 }
 
@@ -453,7 +466,7 @@ func (e *edit) grantView(s Scope) {
 	}
 	// Schemas that are open already keep the date of their own level.
 	if s.Depth == OfDatabase {
-		e.clearBelow(View, s, e.stays)
+		e.clearBelow(View, s, func(in Scope, c Cell) bool { return e.stays(in, c, at) })
 		e.put(View, s, Cell{Level: Unrestricted, At: at})
 		e.keepPolicies(s)
 		return
@@ -500,7 +513,7 @@ func (e *edit) grant(s Scope) {
 
 // openBelow removes the written Nones inside a scope that is open itself.
 func (e *edit) openBelow(s Scope) {
-	e.clearBelow(View, s, e.stays)
+	e.clearBelow(View, s, func(in Scope, c Cell) bool { return e.stays(in, c, e.wider(View, in).At) })
 	e.keepPolicies(s)
 }
 
@@ -536,12 +549,29 @@ func (d *Draft) Changes() ([]Change, []Warning) {
 	edges := slices.SortedFunc(maps.Keys(d.touched), Edge.compare)
 	for _, at := range edges {
 		e := &edit{Draft: d, Edge: at, group: d.g.Group(at.Group), db: d.g.Catalog().Database(at.Database)}
+		e.keepTaken()
 		e.keepPending()
 		e.warnOpened()
 	}
 	changes := Diff(d.base, d.g)
 	d.warnIdle(edges)
 	return changes, d.warnings
+}
+
+// keepTaken dates the wide levels anew under which tables would wait from now
+// on that took them when they came: an exception made beside them guards the
+// entry, and decides about no other table.
+func (e *edit) keepTaken() {
+	for t := range e.g.Catalog().Tables(e.Database) {
+		if !t.Active() || e.base.pending(e.Group, t) || !e.g.pending(e.Group, t) {
+			continue
+		}
+		was, wasAt := e.base.entry(e.Group, e.Database).find(View, t.Schema, t.ID)
+		is, at := e.g.entry(e.Group, e.Database).find(View, t.Schema, t.ID)
+		if is == was && at == wasAt {
+			e.put(View, scopeAt(at, t), Cell{Level: is.Level, At: e.rev})
+		}
+	}
 }
 
 // pending tells whether a table is newer than what a group has on its

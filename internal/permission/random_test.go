@@ -215,6 +215,9 @@ func (s *scene) drawEntry(t *rapid.T, g permission.GroupID, d catalog.DatabaseID
 			if s.tidy && k == permission.View && cell.Level == permission.Impersonated {
 				continue
 			}
+			if scope.Depth == permission.OfTable {
+				cell.At = max(cell.At, s.graph.Catalog().Table(scope.Table).Since+1) // not before it was there
+			}
 			cell.Wide = k == permission.View && scope.Depth == permission.OfTable && cell.Level == permission.Unrestricted && chance(t, 40, "wide")
 			s.do(t, permission.SetDataAccess{Group: g, Database: d, Kind: k, Scope: scope, To: cell})
 		}
@@ -226,7 +229,11 @@ func (s *scene) drawPolicies(t *rapid.T) {
 	for g := range s.graph.Groups() {
 		for d := range c.Databases() {
 			for tb := range c.Tables(d.ID) {
-				sandboxed := s.graph.Cell(g.ID, d.ID, permission.View, permission.OneTable(tb.ID)).Level == permission.Sandboxed
+				cell := s.graph.Cell(g.ID, d.ID, permission.View, permission.OneTable(tb.ID))
+				sandboxed := cell.Level == permission.Sandboxed
+				if s.tidy && cell.Level == permission.Unrestricted && !cell.Wide {
+					continue // opening a table by name removes the policy
+				}
 				if !chance(t, map[bool]int{true: 85, false: 8}[sandboxed], "policy") {
 					continue
 				}

@@ -1,0 +1,157 @@
+package permission_test
+
+import (
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/sluice-bi/sluice/internal/catalog"
+	"github.com/sluice-bi/sluice/internal/permission"
+	"pgregory.net/rapid"
+)
+
+// TestWhoIsAFilterOverAllPeople: the reverse look-up forgets nobody, invents
+// nobody and is sorted.
+func TestWhoIsAFilterOverAllPeople(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := draw(t)
+		for _, q := range s.questions() {
+			var want []permission.UserID
+			for _, p := range sortedKeys(s.ref.people) {
+				if s.ref.can(p, q.right, q.id) {
+					want = append(want, p)
+				}
+			}
+			if got := s.graph.Who(q.right, q.object); !slices.Equal(got, want) {
+				s.fatal(t, "who can %s %s: the engine says %v, the reference %v", q.right, q.object, got, want)
+			}
+		}
+	})
+}
+
+// answers is everything that a person may do, asked one by one.
+type answers struct {
+	can      []bool
+	download []permission.Level
+	kept     [][]int                 // the records of each table that each right shows
+	filters  [][][]permission.Filter // as the engine gives them
+}
+
+func (s *scene) answers(p permission.UserID, ref *reference, g *permission.Graph) answers {
+	var a answers
+	access := g.AccessOf(p)
+	for _, q := range s.questions() {
+		a.can = append(a.can, ref.can(p, q.right, q.id))
+	}
+	for _, id := range sortedKeys(ref.tables) {
+		a.download = append(a.download, ref.download(p, id))
+		var filters [][]permission.Filter
+		for _, r := range []permission.Right{permission.QueryTable, permission.ShowTable} {
+			kept, _ := ref.rows(p, r, id, recordsOf(g.Catalog().Fields(id)))
+			a.kept = append(a.kept, kept)
+			rows, _ := access.Rows(r, id)
+			filters = append(filters, rows.Filters())
+		}
+		a.filters = append(a.filters, filters)
+	}
+	return a
+}
+
+// exceeds tells whether a holds something that b does not.
+func (a answers) exceeds(b answers) bool {
+	for i := range a.can {
+		if a.can[i] && !b.can[i] {
+			return true
+		}
+	}
+	for i := range a.download {
+		if a.download[i] > b.download[i] {
+			return true
+		}
+	}
+	for i := range a.kept {
+		for _, rec := range a.kept[i] {
+			if !slices.Contains(b.kept[i], rec) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// TestEffectNamesEverybodyWhoGainsOrLoses: compared with asking everybody
+// everything before and after, with the reference. Whoever is named is
+// concerned indeed: has other rights, or other rows by other conditions.
+func TestEffectNamesEverybodyWhoGainsOrLoses(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := draw(t)
+		before := s.graph
+		old := map[permission.UserID]answers{}
+		almighty := map[permission.UserID]bool{}
+		for p := range s.ref.people {
+			old[p], almighty[p] = s.answers(p, s.ref, before), s.ref.almighty(p)
+		}
+		done := len(s.changes)
+		s.mutate(t)
+		effect := permission.EffectOf(before, s.graph)
+		for p := range s.ref.people {
+			is := s.answers(p, s.ref, s.graph)
+			gain, lose := is.exceeds(old[p]), old[p].exceeds(is)
+			named := [2]bool{slices.Contains(effect.Gain, p), slices.Contains(effect.Lose, p)}
+			if almighty[p] && s.ref.almighty(p) && named != [2]bool{} {
+				s.fatal(t, "person %d stays an administrator and is named by %+v", p, effect)
+			}
+			if gain && !named[0] || lose && !named[1] {
+				s.fatal(t, "person %d gains %v, loses %v and is named %v after %v", p, gain, lose, named, s.changes[done:])
+			}
+			other := gain || lose || !reflect.DeepEqual(old[p].filters, is.filters)
+			if (named[0] || named[1]) && !other {
+				s.fatal(t, "person %d is named %v and nothing is different after %v", p, named, s.changes[done:])
+			}
+		}
+		if !slices.IsSorted(effect.Gain) || !slices.IsSorted(effect.Lose) {
+			t.Fatalf("people are not sorted: %+v", effect)
+		}
+		if effect.Widens() != (len(effect.Gain) > 0) || effect.Narrows() != (len(effect.Lose) > 0) {
+			t.Fatalf("%+v widens %v, narrows %v", effect, effect.Widens(), effect.Narrows())
+		}
+	})
+}
+
+// TestEffectOfTheCatalog: tables that come and go give and take as well.
+func TestEffectOfTheCatalog(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := draw(t)
+		tb := s.drawTable(t)
+		if tb == nil {
+			return
+		}
+		old := map[permission.UserID]answers{}
+		for p := range s.ref.people {
+			old[p] = s.answers(p, s.ref, s.graph)
+		}
+		to := *tb
+		if tb.Until == 0 {
+			to.Until = now + 1
+		} else {
+			to.Until = 0
+		}
+		var fields []catalog.Field
+		for _, f := range s.graph.Catalog().Fields(tb.ID) {
+			fields = append(fields, *f)
+		}
+		before := s.graph
+		s.graph = before.WithCatalog(before.Catalog().WithTable(to, fields))
+		s.ref.tables[tb.ID] = to
+		effect := permission.EffectOf(before, s.graph)
+		for p := range s.ref.people {
+			if s.ref.almighty(p) {
+				continue
+			}
+			is := s.answers(p, s.ref, s.graph)
+			if gain, lose := is.exceeds(old[p]), old[p].exceeds(is); gain && !slices.Contains(effect.Gain, p) || lose && !slices.Contains(effect.Lose, p) {
+				s.fatal(t, "person %d gains %v, loses %v by table %d being there until %d, and the effect is %+v", p, gain, lose, tb.ID, to.Until, effect)
+			}
+		}
+	})
+}
