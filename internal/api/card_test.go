@@ -174,7 +174,9 @@ func TestWrongCardsAreRefusedByField(t *testing.T) {
 	s.admin().post("/api/card", s.newCard(0, products, fields{"type": "thing"})).wrong("type", "value must be one of question, model, metric.")
 	s.admin().post("/api/card", s.newCard(0, products, fields{"collection_position": 0})).wrong("collection_position", "value must be an integer greater than zero.")
 	s.admin().post("/api/card", s.newCard(0, products, fields{"dashboard_id": s.Dashboard})).want(400)
-	s.admin().post("/api/card", s.newCard(99999, products)).want(404)
+	s.admin().post("/api/card", s.newCard(99999, products)).missing("collection_id", "There is no collection 99999.")
+	s.admin().post("/api/collection", fields{"name": "x", "parent_id": 99999}).missing("parent_id", "There is no collection 99999.")
+	s.admin().post("/api/card", s.newCard(-1, products)).wrong("collection_id", "value must be an integer greater than zero.")
 	for _, wrong := range []fields{
 		{"database": s.Database, "type": "query", "query": fields{"source-table": s.tableNamed("products"), "nonsense": 1}},
 		{"database": s.Database, "type": "query", "query": fields{"source-table": 99999}},

@@ -27,7 +27,7 @@ type newCardWire struct {
 	QueryType             Opt[string] `json:"query_type"`
 	Parameters            Opt[Array]  `json:"parameters"`
 	ParameterMappings     Opt[Array]  `json:"parameter_mappings"`
-	CollectionID          *ID         `json:"collection_id"`
+	CollectionID          *ID         `json:"collection_id" rule:"positive"`
 	CollectionPosition    *int        `json:"collection_position" rule:"positive"`
 	CacheTTL              *int        `json:"cache_ttl" rule:"positive"`
 	DashboardID           *ID         `json:"dashboard_id"`
@@ -89,10 +89,15 @@ func (a *API) maySave(r *request, c *store.Card) error {
 	case errors.As(err, &wrong) && wrong.Type != dataset.MissingPermissions:
 		return message{http.StatusBadRequest, wrong.Message}
 	case errors.As(err, &denied), errors.As(err, &wrong), errors.Is(err, dataset.ErrNotFound):
-		if r.administers() { // who lacks no right: something is not there
-			return message{http.StatusBadRequest, "The query cannot run: " + err.Error()}
+		if !r.administers() {
+			return errUnsavable
 		}
-		return errUnsavable
+		// Who lacks no right is told what is not there.
+		why := err.Error()
+		if wrong != nil {
+			why = wrong.Message
+		}
+		return message{http.StatusBadRequest, "The query cannot run: " + why}
 	case err != nil:
 		return err
 	}
@@ -122,7 +127,7 @@ type cardUpdateWire struct {
 	QueryType             Opt[string] `json:"query_type"`
 	Parameters            Opt[Array]  `json:"parameters"`
 	ParameterMappings     Opt[Array]  `json:"parameter_mappings"`
-	CollectionID          Opt[ID]     `json:"collection_id"`
+	CollectionID          Opt[ID]     `json:"collection_id" rule:"positive"`
 	CollectionPosition    Opt[int]    `json:"collection_position" rule:"positive"`
 	CacheTTL              Opt[int]    `json:"cache_ttl" rule:"positive"`
 	Archived              Opt[bool]   `json:"archived"`

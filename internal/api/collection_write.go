@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"net/http"
 
 	"github.com/sluice-bi/sluice/internal/permission"
@@ -10,7 +11,7 @@ import (
 type newCollectionWire struct {
 	Name           string  `json:"name" rule:"required,nonblank"`
 	Description    *string `json:"description"`
-	ParentID       *ID     `json:"parent_id"`
+	ParentID       *ID     `json:"parent_id" rule:"positive"`
 	Namespace      *string `json:"namespace"`
 	AuthorityLevel *string `json:"authority_level"`
 	// InheritRead copies the parent's read levels, not only its write levels.
@@ -41,6 +42,9 @@ func (a *API) createCollection(r *request) (any, error) {
 // it is not in the trash. One that does not exist is refused as one that the
 // person may not see.
 func (a *API) mayPutInto(r *request, field string, id permission.CollectionID) error {
+	if id != permission.Root && r.access.Graph().Collection(id) == nil {
+		return r.missing(field, "collection", int64(id))
+	}
 	if err := r.access.Check(permission.CurateCollection, permission.ACollection(id)); err != nil || id == permission.Root {
 		return err
 	}
@@ -49,6 +53,15 @@ func (a *API) mayPutInto(r *request, field string, id permission.CollectionID) e
 		err = wrongField(field, "The collection is archived.")
 	}
 	return err
+}
+
+// missing is the error for an id in a body that names nothing. Administrators
+// are told so; others what they are told of things that they may not see.
+func (r *request) missing(field, noun string, id int64) error {
+	if !r.administers() {
+		return errForbidden
+	}
+	return failed{status: http.StatusNotFound, body: invalid{Errors: map[string]string{field: fmt.Sprintf("There is no %s %d.", noun, id)}}}
 }
 
 // mayMarkOfficial tells whether the person may give or take this authority
@@ -67,7 +80,7 @@ type collectionUpdateWire struct {
 	Name           Opt[string] `json:"name" rule:"nonblank"`
 	Description    Opt[string] `json:"description"`
 	Archived       Opt[bool]   `json:"archived"`
-	ParentID       Opt[ID]     `json:"parent_id"`
+	ParentID       Opt[ID]     `json:"parent_id" rule:"positive"`
 	AuthorityLevel Opt[string] `json:"authority_level"`
 	Namespace      Opt[string] `json:"namespace"`
 }

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -119,6 +121,16 @@ func (r reply) unsavable() {
 func (r reply) forbidden() {
 	r.t.Helper()
 	r.text(http.StatusForbidden, "You don't have permissions to do that.")
+}
+
+// missing demands a 404 that blames a field.
+func (r reply) missing(field, text string) {
+	r.t.Helper()
+	var in invalid
+	r.want(http.StatusNotFound).into(&in)
+	if in.Errors[field] != text {
+		r.t.Errorf("%s: errors %v, want %s: %q", r.what, in.Errors, field, text)
+	}
 }
 
 // keeps demands that fields of the answer are what was sent.
@@ -239,6 +251,43 @@ func (r reply) ended(status string) reply {
 		r.t.Errorf("%s: status %q, want %q: %.300s", r.what, got, status, r.body)
 	}
 	return r
+}
+
+// slowBody does something before its bytes come.
+type slowBody struct {
+	io.Reader
+	do func()
+}
+
+func (b *slowBody) Read(p []byte) (int, error) {
+	if b.do != nil {
+		b.do()
+		b.do = nil
+	}
+	return b.Reader.Read(p)
+}
+
+func TestWhatOneMayDoIsLookedUpWhenTheBodyHasCome(t *testing.T) {
+	for _, end := range []struct {
+		name   string
+		do     func(settled)
+		status int
+	}{
+		{"level taken", func(s settled) { s.folder(s.Collection, "none") }, http.StatusForbidden},
+		{"deactivated", func(s settled) { s.admin().delete(path("/api/user/%d", s.Member)).want(200) }, http.StatusUnauthorized},
+	} {
+		t.Run(end.name, func(t *testing.T) {
+			s := settledWorld(t)
+			body := &slowBody{strings.NewReader(path(`{"name":"Late","parent_id":%d}`, s.Collection)), func() { end.do(s) }}
+			req := httptest.NewRequest("POST", "http://sluice.test/api/collection", body)
+			req.Header.Set(sessionHeader, s.MemberSession)
+			rec := httptest.NewRecorder()
+			s.api.Handler().ServeHTTP(rec, req)
+			if rec.Code != end.status {
+				t.Errorf("status %d, want %d: %s", rec.Code, end.status, rec.Body)
+			}
+		})
+	}
 }
 
 // unescaped is the value as JSON in the bytes that browsers write.

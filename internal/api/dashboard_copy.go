@@ -10,7 +10,7 @@ import (
 type dashboardCopyWire struct {
 	Name               *string `json:"name" rule:"nonblank"`
 	Description        *string `json:"description"`
-	CollectionID       *ID     `json:"collection_id"`
+	CollectionID       *ID     `json:"collection_id" rule:"positive"`
 	CollectionPosition *int    `json:"collection_position" rule:"positive"`
 	IsDeepCopy         *bool   `json:"is_deep_copy"`
 }

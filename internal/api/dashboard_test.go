@@ -190,7 +190,7 @@ func TestAddingACardNeedsTheDashboardAndTheCard(t *testing.T) {
 	add := func(card int64) reply { return s.member().put(address, fields{"dashcards": []any{placeOf(-1, card)}}) }
 	add(s.ClosedCard).forbidden()
 	add(99999).forbidden()
-	s.admin().put(address, fields{"dashcards": []any{placeOf(-1, 99999)}}).text(http.StatusNotFound, "Not found.")
+	s.admin().put(address, fields{"dashcards": []any{placeOf(-1, 99999)}}).missing("dashcards[0].card_id", "There is no card 99999.")
 	s.folder(s.Closed, "read")
 	add(s.ClosedCard).want(200)
 	archived := s.admin().post("/api/card", s.newCard(s.Closed, s.question(s.tableNamed("products")))).id()

@@ -13,7 +13,7 @@ type newDashboardWire struct {
 	Name               string     `json:"name" rule:"required,nonblank"`
 	Description        *string    `json:"description"`
 	Parameters         Opt[Array] `json:"parameters"`
-	CollectionID       *ID        `json:"collection_id"`
+	CollectionID       *ID        `json:"collection_id" rule:"positive"`
 	CollectionPosition *int       `json:"collection_position" rule:"positive"`
 	CacheTTL           *int       `json:"cache_ttl" rule:"positive"`
 	Width              *string    `json:"width"`
@@ -52,7 +52,7 @@ type dashboardUpdateWire struct {
 	Name               Opt[string]            `json:"name" rule:"nonblank"`
 	Description        Opt[string]            `json:"description"`
 	Parameters         Opt[Array]             `json:"parameters"`
-	CollectionID       Opt[ID]                `json:"collection_id"`
+	CollectionID       Opt[ID]                `json:"collection_id" rule:"positive"`
 	CollectionPosition Opt[int]               `json:"collection_position" rule:"positive"`
 	CacheTTL           Opt[int]               `json:"cache_ttl" rule:"positive"`
 	Width              Opt[string]            `json:"width"`
@@ -181,7 +181,7 @@ func (a *API) dashcards(r *request, stored []store.Dashcard, list []dashcardSetW
 			switch {
 			case slices.Contains(cardsOf(old), id):
 			case !readable[id]:
-				return nil, store.ErrNotFound
+				return nil, r.missing(fmt.Sprintf("dashcards[%d].card_id", i), "card", id)
 			case archived[id]:
 				return nil, wrongField(fmt.Sprintf("dashcards[%d].card_id", i), "The card is archived.")
 			}

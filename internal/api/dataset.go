@@ -125,6 +125,9 @@ func (a *API) compileNative(r *request) (any, error) {
 		return nil, err
 	}
 	id := catalog.DatabaseID(orZero(wire.Database))
+	if r.access.Graph().Catalog().Database(id) == nil {
+		return nil, r.missing("database", "database", int64(id))
+	}
 	if err := r.access.Check(permission.QueryNatively, permission.ADatabase(id)); err != nil {
 		return nil, err
 	}

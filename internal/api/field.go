@@ -135,7 +135,7 @@ func (a *API) updateField(r *request) (any, error) {
 		if v, given := b.TargetID.Get(); given {
 			to := r.access.Graph().Catalog().Field(catalog.FieldID(v))
 			if to == nil {
-				return nil, store.ErrNotFound
+				return nil, r.missing("fk_target_field_id", "field", int64(v))
 			}
 			if err := r.access.Check(permission.SeeTable, permission.ATable(to.Table)); err != nil {
 				return nil, err

@@ -259,6 +259,11 @@ func (a *API) run(rt *Route, r *request) (any, error) {
 		if r.body, err = decodeBody(r.http, rt.Body, rt.Form); err != nil {
 			return nil, err
 		}
+		// A body can be long in coming: what counts is what they may do now.
+		r.access = a.store.Graph().AccessOf(r.access.User())
+		if r.access.User() == 0 && !rt.Need.public {
+			return nil, errUnauthenticated
+		}
 	}
 	if limit <= defaultLimit {
 		if err := may(); err != nil {
