@@ -115,7 +115,7 @@ func value[T any](row scanner) (v T, err error) { return v, row.Scan(&v) }
 // insertMany inserts rows of equal length in as few statements as both engines
 // take. into is the statement up to "values".
 func insertMany(ctx context.Context, c conn, into string, rows [][]any) error {
-	const most = 30000 // arguments in a statement; SQLite takes 32766
+	const most = 1000 // arguments; the SQLite driver looks each up among all
 	for len(rows) > 0 {
 		n := min(len(rows), most/len(rows[0]))
 		var args []any
@@ -206,7 +206,7 @@ func (w *where) place(column string, id int64) {
 
 // chunks splits values so that each part fits into one statement.
 func chunks[T any](values []T) [][]T {
-	const most = 10000
+	const most = 1000
 	var parts [][]T
 	for len(values) > most {
 		parts = append(parts, values[:most])

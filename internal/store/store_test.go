@@ -284,50 +284,62 @@ func TestBothEnginesHaveTheSameSchema(t *testing.T) {
 }
 
 func TestAnUnwholeStateStopsTheStart(t *testing.T) {
-	for name, c := range map[string]struct{ broken, want string }{
-		"unknown level":                {"update data_grants set level = 'everything'", `"everything" is not a level of view-data`},
-		"unknown kind":                 {"update data_grants set kind = 'viewing'", `"viewing" is not a kind of permission`},
-		"unknown depth":                {"update data_grants set depth = 'galaxy'", `"galaxy" is not a depth`},
-		"level too high for depth":     {"update data_grants set level = 'sandboxed'", "cannot be"},
-		"table of no database":         {"update data_grants set depth = 'table', table_id = 77", "has no table 77"},
-		"level for Administrators":     {"update data_grants set group_id = 2", "Administrators, always has full access"},
-		"unknown collection level":     {"update collection_grants set level = 'own'", `"own" is not a level of collection`},
-		"level on no collection":       {"update collection_grants set collection_id = 77", "there is no collection 77"},
-		"level on a personal one":      {"update collection_grants set collection_id = 1", "is personal"},
-		"collection somewhere else":    {"update collections set location = '/9/' where id = 2", "its parent"},
-		"user outside All Users":       {"delete from memberships where group_id = 1", "All Users"},
-		"Administrators gone":          {"delete from memberships where group_id = 2; delete from groups where id = 2", "group 2 is not there"},
-		"history without its end":      {"delete from revisions where id = (select max(id) from revisions)", "the history ends with"},
-		"head behind the history":      {"update head set revision = revision - 1", "the history ends with"},
-		"All Users marked internal":    {"update groups set internal = true where id = 1", "everybody is in it"},
-		"schema of a newer Sluice":     {"insert into goose_db_version (version_id, is_applied) values (99, true)", "newer Sluice"},
-		"attributes differing in case": {`update users set login_attributes = '{"Org":"1","org":"2"}'`, "differ only in case"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			storetest.EachConfig(t, func(t *testing.T, config store.Config) {
-				s := must[*store.Store](t)(store.Open(t.Context(), config))
-				storetest.SetUp(t, s)
-				d := shop(t, s)
-				give(t, s, 1, d, permission.View, permission.Unrestricted)
-				must[store.Collection](t)(s.CreateCollection(t.Context(), store.Actor{}, store.NewCollection{Name: "Reports"}))
-				change(t, s, permission.SetCollectionAccess{Group: 1, Collection: 2, To: permission.Cell{Set: true, Level: permission.Read, At: 2}})
-				check(t, s.Close())
-				db := raw(t, config)
-				for _, statement := range strings.Split(c.broken, "; ") {
-					_, err := db.Exec(statement)
-					check(t, err)
-				}
-				again, err := store.Open(t.Context(), config)
+	cases := []struct{ name, harm, mend, want string }{
+		{"unknown level", "update data_grants set level = 'everything'", "update data_grants set level = 'unrestricted'", `"everything" is not a level of view-data`},
+		{"unknown kind", "update data_grants set kind = 'viewing'", "update data_grants set kind = 'view-data'", `"viewing" is not a kind of permission`},
+		{"unknown depth", "update data_grants set depth = 'galaxy'", "update data_grants set depth = 'database'", `"galaxy" is not a depth`},
+		{"level too high for its depth", "update data_grants set level = 'sandboxed'", "update data_grants set level = 'unrestricted'", "cannot be"},
+		{"table of no database", "update data_grants set depth = 'table', table_id = 77", "update data_grants set depth = 'database', table_id = 0", "has no table 77"},
+		{"level for Administrators", "update data_grants set group_id = 2", "update data_grants set group_id = 1", "Administrators, always has full access"},
+		{"unknown collection level", "update collection_grants set level = 'own'", "update collection_grants set level = 'read'", `"own" is not a level of collection`},
+		{"level on no collection", "update collection_grants set collection_id = 77", "update collection_grants set collection_id = 2", "there is no collection 77"},
+		{"level on a personal collection", "update collection_grants set collection_id = 1", "update collection_grants set collection_id = 2", "is personal"},
+		{"collection somewhere else", "update collections set location = '/9/' where id = 2", "update collections set location = '/' where id = 2", "its parent"},
+		{"user outside All Users", "delete from memberships where group_id = 1", "insert into memberships (user_id, group_id) values (1, 1)", "All Users"},
+		{"Administrators gone", "update memberships set group_id = 4 where group_id = 2; delete from groups where id = 2",
+			"insert into groups select 2, 'Administrators', 'administrators', internal, since, 'x', created_at from groups where id = 1; update memberships set group_id = 2 where group_id = 4", "group 2 is not there"},
+		{"head beyond the history", "update head set revision = revision + 1", "update head set revision = revision - 1", "the history ends with"},
+		{"counters beyond the history", "update head set data = data + 1", "update head set data = data - 1", "the history ends with"},
+		{"All Users marked internal", "update groups set internal = true where id = 1", "update groups set internal = false where id = 1", "everybody is in it"},
+		{"attributes differing in case", `update users set login_attributes = '{"Org":"1","org":"2"}'`, "update users set login_attributes = null", "differ only in case"},
+		{"schema of a newer Sluice", "insert into goose_db_version (version_id, is_applied) values (99, true)", "delete from goose_db_version where version_id = 99", "newer Sluice"},
+	}
+	storetest.EachConfig(t, func(t *testing.T, config store.Config) {
+		s := must[*store.Store](t)(store.Open(t.Context(), config))
+		storetest.SetUp(t, s)
+		d := shop(t, s)
+		give(t, s, 1, d, permission.View, permission.Unrestricted)
+		must[store.Collection](t)(s.CreateCollection(t.Context(), store.Actor{}, store.NewCollection{Name: "Reports"}))
+		storetest.Group(t, s, "Three")
+		storetest.Group(t, s, "Four")
+		change(t, s, permission.SetCollectionAccess{Group: 1, Collection: 2, To: permission.Cell{Set: true, Level: permission.Read, At: 2}})
+		want := dump(s.Graph())
+		check(t, s.Close())
+		db := raw(t, config)
+		run := func(t *testing.T, statements string) {
+			t.Helper()
+			for _, statement := range strings.Split(statements, "; ") {
+				_, err := db.Exec(statement)
+				check(t, err)
+			}
+		}
+		for _, c := range cases {
+			t.Run(c.name, func(t *testing.T) {
+				run(t, c.harm)
+				s, err := store.Open(t.Context(), config)
 				if err == nil {
-					again.Close()
-					t.Fatal("the store opened")
-				}
-				if !strings.Contains(err.Error(), c.want) {
+					s.Close()
+					t.Error("the store opened")
+				} else if !strings.Contains(err.Error(), c.want) {
 					t.Errorf("the error does not say %q: %v", c.want, err)
 				}
+				run(t, c.mend)
 			})
-		})
-	}
+		}
+		if got := dump(storetest.Open(t, config).Graph()); got != want {
+			t.Errorf("mended, the state is\n%s\nand not\n%s", got, want)
+		}
+	})
 }
 
 func TestDetailsAreSealedWithTheKey(t *testing.T) {

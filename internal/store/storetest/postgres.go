@@ -39,10 +39,12 @@ type running struct {
 	port   int
 	alive  io.Closer // what tells the watcher that this process lives
 	mu     sync.Mutex
-	number int // of databases made so far
+	number int // of schemas made so far
 }
 
-// URL is the address of a fresh database, dropped when the test ends.
+// URL is the address of a fresh place in PostgreSQL, removed when the test
+// ends: a schema of its own, which is quicker to make than a database and, to
+// who connects there, as empty.
 func URL(t *testing.T) string {
 	t.Helper()
 	s, err := server()
@@ -53,28 +55,28 @@ func URL(t *testing.T) string {
 		t.Fatal(err)
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.number++
 	name := fmt.Sprintf("test_%d", s.number)
-	if err := s.run("create database " + name); err != nil {
+	s.mu.Unlock()
+	if err := s.run("create schema " + name); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := s.run("drop database " + name + " with (force)"); err != nil {
+		if err := s.run("drop schema " + name + " cascade"); err != nil {
 			t.Error(err)
 		}
 	})
-	return s.url(name)
+	return s.url() + "&search_path=" + name
 }
 
-func (s *running) url(database string) string {
-	return fmt.Sprintf("postgres://test@127.0.0.1:%d/%s?sslmode=disable", s.port, database)
+func (s *running) url() string {
+	return fmt.Sprintf("postgres://test@127.0.0.1:%d/postgres?sslmode=disable", s.port)
 }
 
 func (s *running) run(statement string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	c, err := pgx.Connect(ctx, s.url("postgres"))
+	c, err := pgx.Connect(ctx, s.url())
 	if err != nil {
 		return err
 	}
@@ -167,7 +169,8 @@ func serve(postgres, dir string, as *syscall.SysProcAttr) (*running, error) {
 		return nil, err
 	}
 	c := exec.Command("/bin/sh", "-c", watch, dir, postgres, "-D", filepath.Join(dir, "data"), "-p", strconv.Itoa(port), "-k", "",
-		"-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off", "-c", "shared_buffers=32MB")
+		"-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off", "-c", "shared_buffers=32MB",
+		"-c", "max_locks_per_transaction=256", "-c", "max_connections=300")
 	c.Dir, c.SysProcAttr = dir, as
 	alive, err := c.StdinPipe()
 	if err != nil {
