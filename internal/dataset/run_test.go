@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sluice-bi/sluice/internal/permission"
 	"github.com/sluice-bi/sluice/internal/store"
@@ -171,6 +172,38 @@ func TestPermissionsThatChangeBeforeTheStatementRunsCount(t *testing.T) {
 	w.grant(permission.Blocked, permission.None)
 	if _, err := w.door.current(t.Context(), p); err == nil {
 		t.Error("a question that is no longer allowed was compiled")
+	}
+}
+
+func TestRunThatWaitedForAConnectionIsPutUnderTheNewPermissions(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.grant(permission.Unrestricted, permission.QueryBuilder)
+	var taken []*warehouse.Conn
+	for { // until there are no more
+		ctx, cancel := context.WithTimeout(t.Context(), shortly)
+		c, err := w.pool.Acquire(ctx, sampleID)
+		cancel()
+		if err != nil {
+			break
+		}
+		taken = append(taken, c)
+	}
+	statements, done := w.store.Statements(), make(chan error)
+	a := &answer{}
+	go func() {
+		_, err := w.door.Run(t.Context(), w.person, ask(w.ordersByOrganization()), a)
+		done <- err
+	}()
+	for w.store.Statements() == statements { // it asks for the connection's details when it has compiled
+		time.Sleep(time.Millisecond)
+	}
+	w.grant(permission.Blocked, permission.None)
+	for _, c := range taken {
+		c.Release()
+	}
+	fails(t, <-done, MissingPermissions)
+	if len(a.rows) != 0 || a.head.Columns != nil {
+		t.Errorf("%d rows were sent, columns %v", len(a.rows), a.head.Columns)
 	}
 }
 
