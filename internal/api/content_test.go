@@ -27,13 +27,8 @@ var nothing = fields{"view-data": nil, "create-queries": "no"}
 // data writes an entry of the data graph for the group that the member is in.
 func (s settled) data(entry any) {
 	s.t.Helper()
-	s.dataOf(s.Group, entry)
-}
-
-func (s settled) dataOf(group int64, entry any) {
-	s.t.Helper()
 	s.admin().put("/api/permissions/graph", fields{"force": true, "revision": 0,
-		"groups": fields{fmt.Sprint(group): fields{fmt.Sprint(s.Database): entry}}}).want(200)
+		"groups": fields{fmt.Sprint(s.Group): fields{fmt.Sprint(s.Database): entry}}}).want(200)
 }
 
 // folder writes the member's group's level on a collection; 0 is the root.
