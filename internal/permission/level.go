@@ -115,9 +115,6 @@ func ParseKind(name string) (Kind, error) {
 	return 0, fmt.Errorf("%q is not a kind of permission; it is one of %s", name, strings.Join(kindNames[:], ", "))
 }
 
-// top is the highest level of the kind, what Administrators have.
-func (k Kind) top() Level { return Level(len(words[k]) - 1) }
-
 // less tells whether a gives less than b. Blocked gives less than None,
 // though it overrides it.
 func (k Kind) less(a, b Level) bool {
