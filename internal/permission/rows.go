@@ -1,0 +1,119 @@
+package permission
+
+import (
+	"fmt"
+
+	"github.com/sluice-bi/sluice/internal/catalog"
+)
+
+// Download is how much of a table's rows the person may export: None where
+// none may be shown.
+func (a Access) Download(id catalog.TableID) Level {
+	switch {
+	case !a.Can(ShowTable, ATable(id)):
+		return None
+	case a.admin(nil):
+		return Full
+	}
+	return a.resolve(a.g.Catalog().Table(id), nil).download
+}
+
+// Rows says which rows of a table a person may see. Its zero value is none.
+type Rows struct {
+	all     bool
+	filters []Filter
+}
+
+// Filter is one row condition: all its equalities must hold.
+type Filter []Equality
+
+// Equality is a field that must equal a value of the person's attribute.
+type Equality struct {
+	Field catalog.FieldID
+	Value string
+}
+
+// All tells whether no row is hidden.
+func (r Rows) All() bool { return r.all }
+
+// Filters are the conditions of which at least one must hold; when there are
+// none, and not All, there are no rows.
+func (r Rows) Filters() []Filter { return r.filters }
+
+// Rows returns the rows of a table that the person may see with the right
+// QueryTable or ShowTable, or a *DeniedError. Query compilation asks it for
+// every table it reads.
+func (a Access) Rows(right Right, id catalog.TableID) (Rows, error) {
+	if right != QueryTable && right != ShowTable {
+		right = 0
+	}
+	if err := a.Check(right, ATable(id)); err != nil {
+		return Rows{}, err
+	}
+	if a.admin(nil) {
+		return Rows{all: true}, nil
+	}
+	t := a.g.Catalog().Table(id)
+	r := a.resolve(t, nil)
+	switch r.view {
+	case Unrestricted, None: // None: ShowTable was granted by the collection
+		return Rows{all: true}, nil
+	case Sandboxed:
+		var rows Rows
+		a.filters(t, &rows.filters, nil)
+		return rows, nil
+	}
+	tr := &trace{}
+	tr.because("rows as a database role sees them need a boundary in the database, and none is set up")
+	return Rows{}, &DeniedError{tr.decision(a, right, ATable(id), false)}
+}
+
+// filters collects the row conditions of the person's sandboxes on a table.
+// It is false when there are none or one misses its attribute.
+func (a Access) filters(t *catalog.Table, into *[]Filter, tr *trace) bool {
+	found := false
+	for _, gid := range a.u.groups {
+		gr, ok := a.g.groups.Get(gid)
+		if !ok {
+			continue
+		}
+		e, ok := gr.entries.Get(t.Database)
+		if !ok {
+			continue
+		}
+		if view, _, _, _ := a.given(gr, e, t); view != Sandboxed {
+			continue
+		}
+		s, ok := gr.sandboxes.Get(t.ID)
+		if !ok || len(s.Where) == 0 {
+			if tr != nil {
+				tr.add(Reason{Group: gid, Kind: View, Level: Sandboxed, Note: "sandboxed without a policy: contributes no rows"})
+			}
+			continue
+		}
+		var f Filter
+		for _, w := range s.Where {
+			if f := a.g.Catalog().Field(w.Field); f == nil || f.Table != t.ID {
+				if tr != nil {
+					tr.because(fmt.Sprintf("the sandbox of group %d compares column %d, which is not in the table", gid, w.Field))
+				}
+				return false
+			}
+			v := a.u.Attributes[w.Attribute]
+			if v == "" {
+				if tr != nil {
+					tr.because(fmt.Sprintf("the person has no value for the attribute %q that the sandbox of group %d needs", w.Attribute, gid))
+				}
+				return false
+			}
+			if into != nil {
+				f = append(f, Equality{w.Field, v})
+			}
+		}
+		found = true
+		if into != nil {
+			*into = append(*into, f)
+		}
+	}
+	return found
+}
