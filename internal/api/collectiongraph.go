@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -75,10 +76,7 @@ func (a *API) putCollectionGraph(r *request) (any, error) {
 		return nil, err
 	}
 	g, err = a.store.Change(r.ctx(), r.actor(), func(current *permission.Graph) ([]permission.Change, store.Bump, error) {
-		from := base
-		if from == nil {
-			from = current
-		}
+		from := cmp.Or(base, current)
 		edits, err := readCollectionGraph(from, current, body.Groups, hidden)
 		if err != nil {
 			return nil, store.Bump{}, err

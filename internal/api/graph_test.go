@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"net/http/httptest"
@@ -108,14 +109,16 @@ func (w *graphWorld) put(mode, body string) string {
 }
 
 func describeError(err error) string {
-	switch e := err.(type) {
-	case message:
-		return fmt.Sprintf("%d %s\n", e.status, e.text)
-	case failed:
-		m := e.body.(map[string]any)
-		return fmt.Sprintf("%d %s %v\n", e.status, m["detail"], m["conflicts"])
-	case plain:
-		return fmt.Sprintf("%d %s\n", e.status, e.text)
+	var (
+		asMessage message
+		asFailed  failed
+	)
+	switch {
+	case errors.As(err, &asMessage):
+		return fmt.Sprintf("%d %s\n", asMessage.status, asMessage.text)
+	case errors.As(err, &asFailed):
+		m := asFailed.body.(map[string]any)
+		return fmt.Sprintf("%d %s %v\n", asFailed.status, m["detail"], m["conflicts"])
 	}
 	return err.Error() + "\n"
 }

@@ -339,4 +339,3 @@ func (a Access) plain(d catalog.DatabaseID, tr *trace) bool {
 	}
 	return true
 }
-

@@ -75,4 +75,3 @@ func (o Object) String() string {
 	}
 	return "nothing"
 }
-

@@ -1,0 +1,96 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sluice-bi/sluice/internal/catalog"
+	"github.com/sluice-bi/sluice/internal/permission"
+)
+
+type patchBody struct {
+	Changes []patchChange `json:"changes" rule:"required"`
+}
+
+// patchChange is one edit of the data graph. Without schema and table it is
+// about the whole database.
+type patchChange struct {
+	Op       string      `json:"op"` // set (default), grant, sandbox, revoke
+	Group    ID          `json:"group_id" rule:"required,positive"`
+	Database ID          `json:"database_id" rule:"required,positive"`
+	Schema   Opt[string] `json:"schema"`
+	Table    Opt[ID]     `json:"table_id"`
+	Kind     string      `json:"kind"`  // view-data, ...; for set and revoke
+	Level    Opt[string] `json:"level"` // null is none; for set
+}
+
+var patchOps = map[string]permission.Op{"": permission.OpSet, "set": permission.OpSet, "grant": permission.OpGrant, "sandbox": permission.OpSandbox, "revoke": permission.OpRevoke}
+
+func (c patchChange) edit() (permission.Edit, error) {
+	e := permission.Edit{Group: permission.GroupID(c.Group), Database: catalog.DatabaseID(c.Database)}
+	var ok bool
+	if e.Op, ok = patchOps[c.Op]; !ok {
+		return e, fmt.Errorf("op: %q is no operation; it is one of set, grant, sandbox, revoke", c.Op)
+	}
+	if t, ok := c.Table.Get(); ok {
+		e.Scope = permission.OneTable(catalog.TableID(t))
+	} else if s, ok := c.Schema.Get(); ok {
+		e.Scope = permission.WholeSchema(s)
+	}
+	if e.Op == permission.OpSandbox && e.Scope.Depth != permission.OfTable {
+		return e, errors.New("table_id: a sandbox is for one table")
+	}
+	if e.Op == permission.OpGrant || e.Op == permission.OpSandbox {
+		return e, nil
+	}
+	var err error
+	if e.Kind, err = permission.ParseKind(c.Kind); err != nil || e.Kind == permission.Collection {
+		return e, fmt.Errorf("kind: %q is not a kind of the data graph; it is one of view-data, create-queries, download, data-model, details", c.Kind)
+	}
+	if word, ok := c.Level.Get(); ok && e.Op == permission.OpSet {
+		if e.Level, err = e.Kind.Parse(word); err != nil {
+			return e, fmt.Errorf("level: %w", err)
+		}
+	}
+	return e, nil
+}
+
+func (a *API) patchGraph(r *request) (any, error) {
+	var edits []permission.Edit
+	for i, c := range bodyOf[patchBody](r).Changes {
+		e, err := c.edit()
+		if err != nil {
+			return nil, graphError(fmt.Sprintf("changes[%d]", i), "%v", err)
+		}
+		edits = append(edits, e)
+	}
+	match := strings.Trim(strings.TrimPrefix(strings.TrimSpace(r.http.Header.Get("If-Match")), "W/"), `"`)
+	var revision Opt[ID]
+	if n, err := strconv.ParseInt(match, 10, 64); err == nil {
+		revision = Opt[ID]{Set: true, Value: ID(n)}
+	} else if match != "*" {
+		return nil, message{http.StatusPreconditionRequired, "Send If-Match with the revision that you read, or * for whatever it is now."}
+	}
+	base, err := a.baseGraph(r, revision, match == "*")
+	if err != nil {
+		return nil, err
+	}
+	g, warnings, err := a.changeGraph(r, base, func(_, _ *permission.Graph) ([]permission.Edit, error) { return edits, nil })
+	if err != nil {
+		return nil, err
+	}
+	answer := graphAnswer{Revision: int64(g.Revision()), Groups: newTree(), Mode: "partial", Warnings: warnings}
+	var ids []permission.GroupID
+	for _, e := range edits {
+		ids = append(ids, e.Group)
+	}
+	slices.Sort(ids)
+	for _, id := range slices.Compact(ids) {
+		answer.Groups.put(groupKey(id), emitter{g}.group(id, both))
+	}
+	return answer, nil
+}
