@@ -209,11 +209,56 @@ func (c CollectionID) String() string {
 func (g *Graph) Apply(changes ...Change) (*Graph, error) {
 	n := *g
 	for _, c := range changes {
-		if err := c.apply(&n); err != nil {
+		err := possible(c)
+		if err == nil {
+			err = c.apply(&n)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("%s: %w", c, err)
 		}
 	}
 	return &n, nil
+}
+
+// possible tells whether a change, which may have been read from anywhere,
+// speaks of ids that can be: positive ones, and Root.
+func possible(c Change) error {
+	least := int64(1)
+	switch c := c.(type) {
+	case SetGroup:
+		if c.To != nil {
+			least = int64(c.To.ID)
+		}
+	case SetUser:
+		if c.To != nil {
+			least = int64(c.To.ID)
+		}
+	case SetMembership:
+		least = min(int64(c.User), int64(c.Group))
+	case SetDataAccess:
+		least = min(int64(c.Group), int64(c.Database))
+		if c.Scope.Depth == OfTable {
+			least = min(least, int64(c.Scope.Table))
+		}
+	case SetCollectionAccess:
+		least = min(int64(c.Group), int64(c.Collection)+1)
+	case SetSandbox:
+		if c.To != nil {
+			least = min(int64(c.To.Group), int64(c.To.Table))
+		}
+	case SetTableMark:
+		least = int64(c.Table)
+	case SetStrict:
+		least = int64(c.Database)
+	case SetCollection:
+		if c.To != nil {
+			least = min(int64(c.To.ID), int64(c.To.Parent)+1)
+		}
+	}
+	if least < 1 {
+		return fmt.Errorf("an id is not a positive number")
+	}
+	return nil
 }
 
 // errStale says that From is not what is there.
@@ -315,8 +360,11 @@ func (g *Graph) alterGroup(id GroupID, f func(*group)) error {
 }
 
 func (c SetDataAccess) apply(g *Graph) error {
-	if int(c.Kind) >= dataKinds || c.To.Set && !c.Kind.fits(c.To.Level, c.Scope.Depth) {
+	if int(c.Kind) >= dataKinds || c.Scope.Depth > OfTable || c.To.Set && !c.Kind.fits(c.To.Level, c.Scope.Depth) {
 		return fmt.Errorf("%s cannot be %q there", c.Kind, c.Kind.Word(c.To.Level))
+	}
+	if !c.To.Set && c.To != (Cell{}) {
+		return fmt.Errorf("a level that is not set cannot be %q", c.Kind.Word(c.To.Level))
 	}
 	if g.Cell(c.Group, c.Database, c.Kind, c.Scope) != c.From {
 		return errStale

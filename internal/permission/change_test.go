@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sluice-bi/sluice/internal/catalog"
 	"github.com/sluice-bi/sluice/internal/permission"
 	"pgregory.net/rapid"
 )
@@ -139,6 +140,51 @@ func TestEncodedChangesAreTheSame(t *testing.T) {
 			t.Fatalf("the decoded changes make\n%s\nnot\n%s", got, want)
 		}
 	})
+}
+
+// TestApplyRefusesWhatCannotBe: ids that no database hands out, levels where
+// they cannot stand, and levels that are said not to be set.
+func TestApplyRefusesWhatCannotBe(t *testing.T) {
+	g := applied(t, permission.New(&catalog.Snapshot{}), []permission.Change{
+		permission.SetGroup{To: &permission.Group{ID: 3, Name: "Sales"}},
+		permission.SetUser{To: &permission.User{ID: 1, Active: true}},
+	})
+	open := permission.Cell{Set: true, Level: permission.Unrestricted, At: 1}
+	for name, c := range map[string]permission.Change{
+		"nothing about a group":         permission.SetGroup{},
+		"nothing about a person":        permission.SetUser{},
+		"nothing about a sandbox":       permission.SetSandbox{},
+		"nothing about a collection":    permission.SetCollection{},
+		"a group of no id":              permission.SetGroup{To: &permission.Group{Name: "x"}},
+		"a person of a negative id":     permission.SetUser{To: &permission.User{ID: -1}},
+		"a group twice":                 permission.SetGroup{To: &permission.Group{ID: 3, Name: "Sales"}},
+		"a member unknown":              permission.SetMembership{User: 9, Group: 3, To: true},
+		"a member of nothing":           permission.SetMembership{User: 1, Group: 9, To: true},
+		"a level of an unknown group":   permission.SetDataAccess{Group: 9, Database: 1, To: open},
+		"a level on no database":        permission.SetDataAccess{Group: 3, To: open},
+		"a level on a negative table":   permission.SetDataAccess{Group: 3, Database: 1, Scope: permission.OneTable(-4), To: open},
+		"a level at an unknown depth":   permission.SetDataAccess{Group: 3, Database: 1, Scope: permission.Scope{Depth: 3}, To: open},
+		"a level of an unknown kind":    permission.SetDataAccess{Group: 3, Database: 1, Kind: 9, To: open},
+		"a level that is not one":       permission.SetDataAccess{Group: 3, Database: 1, To: permission.Cell{Set: true, Level: 9}},
+		"a level that is not set":       permission.SetDataAccess{Group: 3, Database: 1, To: permission.Cell{Level: permission.Unrestricted}},
+		"SQL on a table":                permission.SetDataAccess{Group: 3, Database: 1, Kind: permission.Create, Scope: permission.OneTable(1), To: permission.Cell{Set: true, Level: permission.Native}},
+		"a sandbox on a database":       permission.SetDataAccess{Group: 3, Database: 1, To: permission.Cell{Set: true, Level: permission.Sandboxed}},
+		"a role on a table":             permission.SetDataAccess{Group: 3, Database: 1, Scope: permission.OneTable(1), To: permission.Cell{Set: true, Level: permission.Impersonated}},
+		"details of a table":            permission.SetDataAccess{Group: 3, Database: 1, Kind: permission.Details, Scope: permission.OneTable(1), To: permission.Cell{Set: true, Level: permission.Yes}},
+		"a negative collection":         permission.SetCollectionAccess{Group: 3, Collection: -1, To: permission.Cell{Set: true, Level: permission.Read}},
+		"an odd level on a collection":  permission.SetCollectionAccess{Group: 3, Collection: 1, To: permission.Cell{Set: true, Level: 7}},
+		"a sandbox of an unknown group": permission.SetSandbox{To: &permission.Sandbox{Group: 9, Table: 1}},
+		"a sandbox that wanders":        permission.SetSandbox{From: &permission.Sandbox{Group: 3, Table: 1}, To: &permission.Sandbox{Group: 3, Table: 2}},
+		"the root collection":           permission.SetCollection{To: &permission.CollectionNode{ID: permission.Root, Name: "x"}},
+		"a collection in nothing":       permission.SetCollection{To: &permission.CollectionNode{ID: 4, Name: "x", Parent: 9}},
+		"a mark of no table":            permission.SetTableMark{To: permission.TableMark{Governed: true}},
+		"a strictness of no database":   permission.SetStrict{To: true},
+		"a level from what is not":      permission.SetDataAccess{Group: 3, Database: 1, From: open},
+	} {
+		if n, err := g.Apply(c); err == nil || n != nil {
+			t.Errorf("%s is applied", name)
+		}
+	}
 }
 
 // TestDamagedChangesAreRefused: what is not a list of changes is an error,

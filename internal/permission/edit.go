@@ -185,7 +185,8 @@ func (e *edit) openWide(s Scope, l Level, at catalog.Revision) {
 
 // stays tells whether a cell stays under a wide level that opens, dated at,
 // and warns where it keeps something closed. So does a None on a table that
-// came after the level: it was closed on purpose, or waited.
+// came after the level: it was closed on purpose, or waited; and one in a
+// blocked schema, which would reach the table.
 func (e *edit) stays(in Scope, c Cell, at catalog.Revision) bool {
 	switch c.Level {
 	case Blocked:
@@ -194,7 +195,7 @@ func (e *edit) stays(in Scope, c Cell, at catalog.Revision) bool {
 		e.warn(in.Table, "stays sandboxed; only view-data unrestricted written on the table itself lifts a sandbox")
 	}
 	t := e.g.Catalog().Table(in.Table)
-	return c.Level > None || in.Depth == OfTable && t != nil && t.Since > at
+	return c.Level > None || in.Depth == OfTable && t != nil && (t.Since > at || e.around(View, in).Level == Blocked)
 }
 
 // keepPolicies writes Sandboxed on the tables of the scope on which the group

@@ -8,11 +8,10 @@ import (
 
 func (p *parser) catalog(line int, text string) error {
 	head, columns, _ := strings.Cut(text, ":")
-	options := list(head)
-	name := options[0]
+	name, options := cutOptions(head)
 	if db, ok := strings.CutPrefix(name, "database "); ok {
 		d := Database{Line: line, Name: strings.TrimSpace(db)}
-		for _, o := range options[1:] {
+		for _, o := range options {
 			switch o {
 			case "strict":
 				d.Strict = true
@@ -24,6 +23,9 @@ func (p *parser) catalog(line int, text string) error {
 		}
 		if !isName(d.Name) {
 			return fmt.Errorf("%q is not a name for a database", d.Name)
+		}
+		if slices.ContainsFunc(p.c.Databases, func(o Database) bool { return o.Name == d.Name }) {
+			return fmt.Errorf("there is a database %q already", d.Name)
 		}
 		p.c.Databases = append(p.c.Databases, d)
 		return nil
@@ -39,7 +41,7 @@ func (p *parser) catalog(line int, text string) error {
 	if !isName(t.Name) || t.Schema != "" && !isName(t.Schema) {
 		return fmt.Errorf("%q is not a name for a table", table)
 	}
-	for _, o := range options[1:] {
+	for _, o := range options {
 		switch o {
 		case "governed":
 			t.Governed = true
@@ -68,6 +70,12 @@ func (p *parser) catalog(line int, text string) error {
 	return nil
 }
 
+// cutOptions cuts "Analysts, internal" after the name.
+func cutOptions(s string) (name string, options []string) {
+	name, rest, _ := strings.Cut(s, ",")
+	return strings.TrimSpace(name), list(rest)
+}
+
 // list cuts a line at commas; an empty line has no items.
 func list(s string) []string {
 	var items []string
@@ -76,16 +84,13 @@ func list(s string) []string {
 			items = append(items, item)
 		}
 	}
-	if items == nil && strings.TrimSpace(s) != "" {
-		return []string{s}
-	}
 	return items
 }
 
 func (p *parser) group(line int, text string) error {
-	options := list(text)
-	g := Group{Line: line, Name: options[0]}
-	for _, o := range options[1:] {
+	name, options := cutOptions(text)
+	g := Group{Line: line, Name: name}
+	for _, o := range options {
 		if o != "internal" {
 			return fmt.Errorf("a group is internal or it is not; %q is neither", o)
 		}
@@ -96,8 +101,8 @@ func (p *parser) group(line int, text string) error {
 
 // addGroup adds a group that is not there yet.
 func (p *parser) addGroup(g Group) error {
-	if strings.ContainsAny(g.Name, `:"`) {
-		return fmt.Errorf("the name of a group holds no colon and no quotation mark: %q", g.Name)
+	if g.Name == "" || strings.ContainsAny(g.Name, `:"`) {
+		return fmt.Errorf("a group has a name without colon and quotation mark, not %q", g.Name)
 	}
 	i := slices.IndexFunc(p.c.Groups, func(o Group) bool { return strings.EqualFold(o.Name, g.Name) })
 	switch {
@@ -191,6 +196,9 @@ func (p *parser) question(line int, text string) error {
 		}
 		q.Tables = append(q.Tables, ref)
 	}
+	if slices.ContainsFunc(p.c.Questions, func(o Question) bool { return o.Name == q.Name }) {
+		return fmt.Errorf("there is a question %q already", q.Name)
+	}
 	p.c.Questions = append(p.c.Questions, q)
 	return nil
 }
@@ -213,6 +221,9 @@ func (p *parser) dashboard(line int, text string) error {
 			return fmt.Errorf("%q is not a question in quotation marks", w.text)
 		}
 		d.Questions = append(d.Questions, w.text)
+	}
+	if slices.ContainsFunc(p.c.Dashboards, func(o Dashboard) bool { return o.Name == d.Name }) {
+		return fmt.Errorf("there is a dashboard %q already", d.Name)
 	}
 	p.c.Dashboards = append(p.c.Dashboards, d)
 	return nil
