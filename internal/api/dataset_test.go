@@ -144,6 +144,11 @@ func TestAFailedQuestionSaysWhatWasWrong(t *testing.T) {
 	if got := s.admin().post("/api/dataset", s.sql("selekt 1")).result(); got.Status != "failed" || got.Error == "" {
 		t.Errorf("%+v", got)
 	}
+	// What failed before anything was sent is answered as if it had failed at once.
+	late := s.admin().post("/api/dataset", s.sql("select case when id > 5 then abs(-9223372036854775807 - 1) else id end as n from products order by id")).result()
+	if late.Status != "failed" || late.RowCount != 0 || len(late.Data.Rows) != 0 || len(late.Data.Cols) != 0 {
+		t.Errorf("%+v", late)
+	}
 	if got := s.admin().post("/api/dataset", s.sql("select 1; drop table products")).result(); got.Status != "failed" {
 		t.Errorf("%+v", got)
 	}
