@@ -173,13 +173,13 @@ func (e *edit) setView(s Scope, l Level) {
 // openWide writes an open View for a database or schema, dated at. What is
 // sandboxed or blocked below stays, and what has a policy is sandboxed.
 func (e *edit) openWide(s Scope, l Level, at catalog.Revision) {
+	e.put(View, s, Cell{Level: l, At: at})
 	e.clearBelow(View, s, func(in Scope, c Cell) bool {
 		if c.Level == Unrestricted {
 			return in.Depth == OfTable && e.g.Strict(e.Database) // there it says more than the wide level
 		}
 		return e.stays(in, c, at)
 	})
-	e.put(View, s, Cell{Level: l, At: at})
 	e.keepPolicies(s)
 }
 
