@@ -349,6 +349,25 @@ func TestAWriteStartsFromWhatAnotherNodeWrote(t *testing.T) {
 	}
 }
 
+func TestANodeThatFollowsLearnsWhatOthersWrote(t *testing.T) {
+	c := storetest.PostgreSQL(t)
+	a, b := storetest.Open(t, c), storetest.Open(t, c)
+	ctx, cancel := interrupt(t)
+	defer cancel()
+	var following sync.WaitGroup
+	following.Go(func() { b.Follow(ctx, time.Millisecond) })
+	storetest.SetUp(t, a)
+	shop(t, a)
+	for start := time.Now(); dump(a.Graph()) != dump(b.Graph()) || dumpCatalog(a.Graph().Catalog()) != dumpCatalog(b.Graph().Catalog()); {
+		if time.Since(start) > time.Minute {
+			t.Fatal("the second node never learned of it")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	cancel()
+	following.Wait()
+}
+
 func TestConcurrentWritersLoseNothing(t *testing.T) {
 	const writers, writes = 6, 8
 	run := func(t *testing.T, stores ...*store.Store) {
@@ -449,8 +468,16 @@ func TestAFailedWriteLeavesNothing(t *testing.T) {
 			},
 			"a panic": func() (err error) {
 				defer func() { err = fmt.Errorf("panicked: %v", recover()) }()
-				s.Change(t.Context(), store.Actor{}, func(*permission.Graph) ([]permission.Change, store.Bump, error) { panic(boom) })
-				return nil
+				_, err = s.Change(t.Context(), store.Actor{}, func(*permission.Graph) ([]permission.Change, store.Bump, error) { panic(boom) })
+				return err
+			},
+			"a level of the future": func() error {
+				late := cell
+				late.To.At = s.Graph().Revision() + 2
+				_, err := s.Change(t.Context(), store.Actor{}, func(*permission.Graph) ([]permission.Change, store.Bump, error) {
+					return []permission.Change{group, late}, store.Bump{Data: true}, nil
+				})
+				return err
 			},
 			"an address that is taken": func() error {
 				_, err := s.CreateUser(t.Context(), store.Actor{}, store.NewUser{Email: "TAKEN@example.com", Active: true})

@@ -83,10 +83,7 @@ func (s *Store) graphAt(ctx context.Context, counter string, want int64, of func
 	err := s.view(ctx, func(c conn) error {
 		h, err := one(ctx, c, scanHead, "select id, data, collection from revisions where id <= $1 and "+counter+" <= $2 order by id desc limit 1", snap.revision, want)
 		if err != nil {
-			if err == ErrNotFound {
-				return fmt.Errorf("%w: %d is older than the history that is kept", ErrStale, want)
-			}
-			return err
+			return otherwise(err, fmt.Errorf("%w: %d is older than the history that is kept", ErrStale, want))
 		}
 		undone, err := list(ctx, c, scanRevision, "select "+revisionColumns+" from revisions where id <= $1 and id > $2 order by id desc", snap.revision, h.revision)
 		if err != nil {
@@ -128,6 +125,24 @@ func (s *Store) Refresh(ctx context.Context) error {
 		s.publish(snap)
 		return nil
 	})
+}
+
+// Follow refreshes the graph every so often until ctx ends: what a node of
+// several on one PostgreSQL database runs, so that what others revoke does not
+// stay in force here. An error is logged, and tried again.
+func (s *Store) Follow(ctx context.Context, every time.Duration) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := s.Refresh(ctx); err != nil && ctx.Err() == nil {
+			s.log.ErrorContext(ctx, "what other nodes wrote could not be read", "error", err)
+		}
+	}
 }
 
 // catchUp brings a state forward to the head by the recorded changes, or

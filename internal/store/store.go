@@ -116,8 +116,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		return nil, err
 	}
 	if err := s.start(ctx, c.URL != ""); err != nil {
-		s.Close()
-		return nil, fmt.Errorf("open the application database: %w", err)
+		return nil, errors.Join(fmt.Errorf("open the application database: %w", err), s.Close())
 	}
 	return s, nil
 }
@@ -149,10 +148,12 @@ func (s *Store) connectSQLite(path string) error {
 	}
 	// Password hashes lie in it: nobody else reads it.
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err == nil {
+		err = f.Close()
+	}
 	if err != nil {
 		return fmt.Errorf("open the application database: %w", err)
 	}
-	f.Close()
 	dsn := func(more url.Values) string {
 		q := url.Values{"_pragma": {"foreign_keys(1)", "busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)"},
 			"_dqs": {"0"}, "_defensive": {"1"}}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sluice-bi/sluice/internal/catalog"
@@ -29,7 +30,8 @@ type Bump struct {
 // graph inside the write transaction and returns the typed changes that are
 // wanted, and which counters rise. They are applied, written as rows, recorded
 // as one revision, audited, committed and then published; the new graph is
-// returned. Nothing returned and nothing bumped writes nothing.
+// returned. Nothing returned and nothing bumped writes nothing. f holds the
+// lock of all writes: it must not write to the store itself.
 //
 // Errors: what f returns, unchanged; *InvalidError for changes that would
 // leave the state broken (the last active administrator gone, a user outside
@@ -176,7 +178,7 @@ func (w *writer) record(h head) (*snapshot, error) {
 	}
 	for _, c := range w.changes {
 		if newerThan(c, h) {
-			return nil, fmt.Errorf("store: %s: its level is of a revision in the future", c)
+			return nil, fmt.Errorf("store: %s: it is of a revision in the future", c)
 		}
 	}
 	w.graph = w.graph.WithRevisions(h.data, h.collection)
@@ -216,11 +218,12 @@ func raises(change permission.Change) (data, collection bool) {
 		return c.From == nil || c.To == nil, false
 	case permission.SetCollectionAccess:
 		return false, true
+	case permission.SetUser, permission.SetMembership, permission.SetCollection:
 	}
 	return false, false
 }
 
-// newerThan tells whether a change writes a level of a later revision than h.
+// newerThan tells whether a change writes something of a later revision than h.
 func newerThan(change permission.Change, h head) bool {
 	switch c := change.(type) {
 	case permission.SetDataAccess:
@@ -229,6 +232,9 @@ func newerThan(change permission.Change, h head) bool {
 		return c.To != nil && c.To.At > h.data
 	case permission.SetCollectionAccess:
 		return int64(c.To.At) > h.collection
+	case permission.SetGroup:
+		return c.To != nil && c.To.Since > h.data
+	case permission.SetUser, permission.SetMembership, permission.SetTableMark, permission.SetStrict, permission.SetCollection:
 	}
 	return false
 }
@@ -236,16 +242,16 @@ func newerThan(change permission.Change, h head) bool {
 // keepAdministrator refuses a write that may have taken away the last active
 // person who administers. It asks the rows that were just written.
 func (w *writer) keepAdministrator() error {
-	endangered := false
-	for _, change := range w.changes {
+	if !slices.ContainsFunc(w.changes, func(change permission.Change) bool {
 		switch c := change.(type) {
 		case permission.SetMembership:
-			endangered = endangered || c.Group == permission.Administrators && !c.To
+			return c.Group == permission.Administrators && !c.To
 		case permission.SetUser:
-			endangered = endangered || c.From != nil && c.From.Active && (c.To == nil || !c.To.Active) && w.before.IsMember(c.From.ID, permission.Administrators)
+			return c.From != nil && c.From.Active && (c.To == nil || !c.To.Active) && w.before.IsMember(c.From.ID, permission.Administrators)
+		default:
+			return false // nothing else touches who is in the group or active
 		}
-	}
-	if !endangered {
+	}) {
 		return nil
 	}
 	left, err := one(w.ctx, w.conn, value[int64], `select count(*) from memberships m join users u on u.id = m.user_id
