@@ -13,11 +13,13 @@ import (
 	"github.com/sluice-bi/sluice/internal/store/storetest"
 )
 
+// folder makes a collection.
 func folder(t *testing.T, s *store.Store, name string, parent permission.CollectionID) store.Collection {
 	t.Helper()
 	return must[store.Collection](t)(s.CreateCollection(t.Context(), store.Actor{User: 1}, store.NewCollection{Name: name, Parent: parent}))
 }
 
+// level writes a collection level as the next revision.
 func level(t *testing.T, s *store.Store, g permission.GroupID, c permission.CollectionID, l permission.Level) {
 	t.Helper()
 	now := s.Graph()
@@ -25,6 +27,7 @@ func level(t *testing.T, s *store.Store, g permission.GroupID, c permission.Coll
 		To: permission.Cell{Set: true, Level: l, At: catalog.Revision(now.CollectionRevision() + 1)}})
 }
 
+// levels prints what is written on a collection, by group.
 func levels(g *permission.Graph, c permission.CollectionID) string {
 	text := ""
 	for gr := range g.Groups() {

@@ -15,9 +15,6 @@ import (
 	"github.com/sluice-bi/sluice/internal/store/storetest"
 )
 
-// folder makes a collection.
-// level writes a collection level as the next revision.
-// levels prints what is written on a collection, by group.
 func TestACardComesBackByteByByte(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		ctx := t.Context()

@@ -18,14 +18,6 @@ import (
 	"github.com/sluice-bi/sluice/internal/store/storetest"
 )
 
-// scribe makes random writes on one store or several on the same database. It
-// remembers the last graph of each revision of either counter.
-// pick chooses one of the values; the zero value when there are none.
-// write makes one random write. Refusals are part of the game: they must leave
-// nothing behind.
-// cells writes several levels of one group by a draft, as the API does.
-// complete tells whether every operation had an effect at least once, so that
-// the test speaks of all of them.
 func TestAWriteStartsFromWhatAnotherNodeWrote(t *testing.T) {
 	c := storetest.PostgreSQL(t)
 	a, b := storetest.Open(t, c), storetest.Open(t, c)

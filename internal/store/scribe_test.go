@@ -15,6 +15,8 @@ import (
 	"github.com/sluice-bi/sluice/internal/store/storetest"
 )
 
+// scribe makes random writes on one store or several on the same database. It
+// remembers the last graph of each revision of either counter.
 type scribe struct {
 	t      *testing.T
 	r      *rand.Rand
@@ -38,6 +40,7 @@ func (w *scribe) remember(s *store.Store) {
 	w.data[g.Revision()], w.coll[g.CollectionRevision()] = g, g
 }
 
+// pick chooses one of the values; the zero value when there are none.
 func pick[T any](r *rand.Rand, from []T) (v T) {
 	if len(from) == 0 {
 		return v
@@ -45,6 +48,8 @@ func pick[T any](r *rand.Rand, from []T) (v T) {
 	return from[r.IntN(len(from))]
 }
 
+// write makes one random write. Refusals are part of the game: they must leave
+// nothing behind.
 func (w *scribe) write() {
 	w.t.Helper()
 	ctx, s := w.t.Context(), pick(w.r, w.stores)
@@ -180,6 +185,7 @@ func (w *scribe) collectionLevel(s *store.Store, who store.Actor, group permissi
 	return err
 }
 
+// cells writes several levels of one group by a draft, as the API does.
 func (w *scribe) cells(s *store.Store, who store.Actor, group permission.GroupID, database catalog.DatabaseID) error {
 	_, err := s.Change(w.t.Context(), who, func(g *permission.Graph) ([]permission.Change, store.Bump, error) {
 		d := g.Draft()
@@ -242,6 +248,8 @@ func (w *scribe) mark(s *store.Store, who store.Actor, database catalog.Database
 	return err
 }
 
+// complete tells whether every operation had an effect at least once, so that
+// the test speaks of all of them.
 func (w *scribe) complete() {
 	w.t.Helper()
 	for _, name := range []string{"create user", "update user", "deactivate", "reactivate", "create group", "rename group", "internal group", "delete group",
