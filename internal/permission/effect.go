@@ -47,6 +47,7 @@ func (g *Graph) candidates(r Right, on Object) map[UserID]bool {
 	}
 	if c := g.Collection(CollectionID(on.id)); on.kind == aCollection && c != nil && c.Owner != 0 {
 		set[c.Owner] = true
+		return set
 	}
 	for id, gr := range g.groups.All() {
 		switch on.kind {
@@ -102,7 +103,7 @@ func EffectOf(before, after *Graph) Effect {
 		if a != nil && b != nil && a.Owner == b.Owner {
 			continue
 		}
-		e.everyone([]Object{ACollection(id)})
+		e.collection(ACollection(id))
 	}
 	if before.catalog != after.catalog {
 		e.catalog()
@@ -159,6 +160,14 @@ func (e *effects) tables(ids []catalog.TableID) []Object {
 		}
 	}
 	return objects
+}
+
+// collection compares those who may have access to a collection that came,
+// went or changed hands.
+func (e *effects) collection(on Object) {
+	people := e.before.candidates(ReadCollection, on)
+	maps.Copy(people, e.after.candidates(ReadCollection, on))
+	e.compare(maps.Keys(people), []Object{on})
 }
 
 // database is the database and all its tables as objects.
