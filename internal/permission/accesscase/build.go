@@ -44,7 +44,10 @@ func (c *Case) Graph() (*permission.Graph, *World, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if g, err = g.Apply(changes...); err != nil {
+	if g, err = g.Apply(changes...); err == nil {
+		g, err = g.Apply(c.Marks(g, w)...)
+	}
+	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", c.Name, err)
 	}
 	g, err = c.grant(g, w, Granted)
@@ -80,7 +83,7 @@ func (c *Case) catalog(w *World) *catalog.Snapshot {
 	return snap
 }
 
-// settle lists the changes that bring people, groups, collections and marks.
+// settle lists the changes that bring people, groups and collections.
 func (c *Case) settle(w *World) ([]permission.Change, error) {
 	var changes []permission.Change
 	for _, g := range append([]Group{{Name: AllUsers}, {Name: Administrators}}, c.Groups...) {
@@ -114,7 +117,7 @@ func (c *Case) settle(w *World) ([]permission.Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(append(changes, collections...), c.mark(w)...), nil
+	return append(changes, collections...), nil
 }
 
 // shelve makes the collections: everybody's own first.
@@ -147,15 +150,16 @@ func (c *Case) shelve(w *World) ([]permission.Change, error) {
 	return changes, nil
 }
 
-// mark says which databases are strict and which tables governed or shared: by
-// the catalog section, and for being sandboxed in the grants.
-func (c *Case) mark(w *World) []permission.Change {
+// Marks lists the changes that make databases strict and tables governed or
+// shared: by the catalog section, and for being sandboxed in the grants. What
+// w does not know - new tables, before they came - is left out.
+func (c *Case) Marks(g *permission.Graph, w *World) []permission.Change {
 	marks := map[catalog.TableID]permission.TableMark{}
 	var order []catalog.TableID
 	set := func(r Ref, m permission.TableMark) {
 		id, err := w.Table(r)
 		if err != nil || m == (permission.TableMark{}) {
-			return // an unknown table is a mistake of the grant
+			return // a mistake, if it is one, is the grant's
 		}
 		old, known := marks[id]
 		if !known {
@@ -165,8 +169,8 @@ func (c *Case) mark(w *World) []permission.Change {
 	}
 	var changes []permission.Change
 	for _, d := range c.Databases {
-		if d.Strict {
-			changes = append(changes, permission.SetStrict{Database: w.Databases[d.Name], To: true})
+		if db := w.Databases[d.Name]; d.Strict && !g.Strict(db) {
+			changes = append(changes, permission.SetStrict{Database: db, To: true})
 		}
 		for _, t := range d.Tables {
 			set(Ref{Depth: permission.OfTable, Database: d.Name, Schema: t.Schema, Table: t.Name}, permission.TableMark{Governed: t.Governed, Shared: t.Shared})
@@ -182,7 +186,9 @@ func (c *Case) mark(w *World) []permission.Change {
 		}
 	}
 	for _, t := range order {
-		changes = append(changes, permission.SetTableMark{Table: t, To: marks[t]})
+		if is := g.Mark(t); is != marks[t] {
+			changes = append(changes, permission.SetTableMark{Table: t, From: is, To: marks[t]})
+		}
 	}
 	return changes
 }
