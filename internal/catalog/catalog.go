@@ -27,6 +27,11 @@ type (
 // table. 0 is before everything.
 type Revision int64
 
+// OwnFile is the application id in the header of Sluice's own SQLite files,
+// by which they are known and refused as warehouses: people and passwords lie
+// in them.
+const OwnFile = 0x534C5543 // "SLUC"
+
 // Database is one connected warehouse.
 type Database struct {
 	ID     DatabaseID

@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/sluice-bi/sluice/internal/permission"
 	"github.com/sluice-bi/sluice/internal/store"
+	"github.com/sluice-bi/sluice/internal/store/storetest"
+	"github.com/sluice-bi/sluice/internal/warehouse"
 )
 
 func TestQuestionIsSavedByThoseWhoMayAskIt(t *testing.T) {
@@ -177,5 +180,17 @@ func TestSyncFollowsTheWarehouse(t *testing.T) {
 	}
 	if err := w.door.Sync(t.Context(), store.Actor{}, 4711); err == nil {
 		t.Error("a database that does not exist was synced")
+	}
+}
+
+// People and password hashes lie in the application database: nobody can
+// connect it as a warehouse, not even while it is in use.
+func TestTheApplicationDatabaseIsNoWarehouse(t *testing.T) {
+	c := storetest.SQLite(t)
+	s := storetest.Open(t, c)
+	details := json.RawMessage(fmt.Sprintf(`{"db": %q}`, c.Path))
+	err := New(s, warehouse.New(nil), Options{}).TestConnection(t.Context(), "sqlite", details)
+	if err == nil || !strings.Contains(err.Error(), "application database") {
+		t.Errorf("connecting the application database: %v", err)
 	}
 }

@@ -37,6 +37,7 @@ import (
 	"github.com/pressly/goose/v3/lock"
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
+	"github.com/sluice-bi/sluice/internal/catalog"
 	"github.com/sluice-bi/sluice/internal/permission"
 )
 
@@ -125,6 +126,11 @@ func (s *Store) start(ctx context.Context, postgres bool) error {
 	if err := s.writes.PingContext(ctx); err != nil {
 		return s.failed(ctx, "connect", err)
 	}
+	if !postgres {
+		if err := s.claimFile(ctx); err != nil {
+			return err
+		}
+	}
 	if err := s.migrate(ctx, postgres); err != nil {
 		return err
 	}
@@ -172,6 +178,36 @@ func (s *Store) connectSQLite(path string) error {
 	}
 	s.read.SetMaxOpenConns(8)
 	s.read.SetMaxIdleConns(8)
+	return nil
+}
+
+// claimFile writes into an empty file whose it is, and refuses the file of
+// another program.
+func (s *Store) claimFile(ctx context.Context) error {
+	ask := func(query string) (n int64, err error) {
+		err = s.writes.QueryRowContext(ctx, query).Scan(&n)
+		return n, err
+	}
+	id, err := ask("select application_id from pragma_application_id")
+	if err != nil {
+		return s.failed(ctx, "read the file's header", err)
+	}
+	tables, err := ask("select count(*) from sqlite_schema")
+	if err != nil {
+		return s.failed(ctx, "read the file", err)
+	}
+	switch {
+	case id == catalog.OwnFile:
+		return nil
+	case id != 0 || tables > 0:
+		return errors.New("the file is an SQLite database of another program; give the path of a file that is not there yet")
+	}
+	// The checkpoint brings it into the file itself, where others look for it.
+	for _, statement := range []string{fmt.Sprintf("pragma application_id = %d", catalog.OwnFile), "pragma wal_checkpoint(truncate)"} {
+		if _, err := s.writes.ExecContext(ctx, statement); err != nil {
+			return s.failed(ctx, "mark the file", err)
+		}
+	}
 	return nil
 }
 

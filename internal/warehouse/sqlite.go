@@ -1,11 +1,14 @@
 package warehouse
 
 import (
+	"bytes"
 	"context"
 	"database/sql/driver"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/url"
 	"os"
@@ -13,6 +16,7 @@ import (
 	"reflect"
 	"strings"
 
+	"github.com/sluice-bi/sluice/internal/catalog"
 	"github.com/sluice-bi/sluice/internal/query"
 	"modernc.org/libc"
 	"modernc.org/sqlite"
@@ -60,9 +64,13 @@ func probe(file string) (os.FileInfo, error) {
 		return unusable(err, "the server may not read the file %s", file)
 	}
 	defer f.Close()
-	head := make([]byte, 16)
-	if n, _ := f.Read(head); n > 0 && string(head[:n]) != "SQLite format 3\x00" {
+	head := make([]byte, 72) // the file's name and, at its end, its application
+	n, err := io.ReadFull(f, head)
+	switch {
+	case n > 0 && !bytes.HasPrefix(head[:n], []byte("SQLite format 3\x00")):
 		return unusable(nil, "%s is not an SQLite database, or it is encrypted", file)
+	case err == nil && binary.BigEndian.Uint32(head[68:]) == catalog.OwnFile:
+		return unusable(nil, "%s is Sluice's own application database; it cannot be a warehouse", file)
 	}
 	return info, nil
 }
