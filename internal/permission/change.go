@@ -1,6 +1,7 @@
 package permission
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -204,8 +205,9 @@ func (c CollectionID) String() string {
 }
 
 // Apply gives the graph with the changes made, in their order. A change whose
-// From is not what the graph holds, or that speaks of something that is not
-// there, is an error, and then there is no new graph. Revisions stay.
+// From is not what the graph holds is [ErrStale], one that speaks of something
+// that is not or cannot be there another error, and then there is no new graph.
+// Revisions stay.
 func (g *Graph) Apply(changes ...Change) (*Graph, error) {
 	n := *g
 	for _, c := range changes {
@@ -261,23 +263,23 @@ func possible(c Change) error {
 	return nil
 }
 
-// errStale says that From is not what is there.
-var errStale = fmt.Errorf("the state to change from is not the present one")
+// ErrStale says that a change's From is not what is there.
+var ErrStale = errors.New("the state to change from is not the present one")
 
 func (c SetGroup) apply(g *Graph) error {
 	switch {
 	case c.From == nil && c.To == nil:
-		return errStale
+		return ErrStale
 	case c.From == nil:
 		if g.groups.Has(c.To.ID) {
-			return errStale
+			return ErrStale
 		}
 		g.groups = g.groups.Set(c.To.ID, &group{Group: *c.To})
 		return nil
 	}
 	old, ok := g.groups.Get(c.From.ID)
 	if !ok || old.Group != *c.From {
-		return errStale
+		return ErrStale
 	}
 	if c.To == nil {
 		if old.members.Len()+old.entries.Len()+old.collections.Len()+old.sandboxes.Len() > 0 {
@@ -299,17 +301,17 @@ func equalUser(a, b *User) bool {
 func (c SetUser) apply(g *Graph) error {
 	switch {
 	case c.From == nil && c.To == nil:
-		return errStale
+		return ErrStale
 	case c.From == nil:
 		if g.users.Has(c.To.ID) {
-			return errStale
+			return ErrStale
 		}
 		g.users = g.users.Set(c.To.ID, &user{User: *c.To})
 		return nil
 	}
 	old, ok := g.users.Get(c.From.ID)
 	if !ok || !equalUser(&old.User, c.From) {
-		return errStale
+		return ErrStale
 	}
 	if c.To == nil {
 		if len(old.groups) > 0 {
@@ -329,7 +331,7 @@ func (c SetMembership) apply(g *Graph) error {
 	}
 	i, is := slices.BinarySearch(u.groups, c.Group)
 	if is != c.From {
-		return errStale
+		return ErrStale
 	}
 	n := &user{User: u.User, groups: slices.Clone(u.groups)}
 	if c.To && !is {
@@ -367,7 +369,7 @@ func (c SetDataAccess) apply(g *Graph) error {
 		return fmt.Errorf("a level that is not set cannot be %q", c.Kind.Word(c.To.Level))
 	}
 	if g.Cell(c.Group, c.Database, c.Kind, c.Scope) != c.From {
-		return errStale
+		return ErrStale
 	}
 	return g.alterGroup(c.Group, func(gr *group) {
 		e, _ := gr.entries.Get(c.Database)
@@ -384,7 +386,7 @@ func (c SetCollectionAccess) apply(g *Graph) error {
 		return fmt.Errorf("a collection cannot be %q", Collection.Word(c.To.Level))
 	}
 	if g.CollectionLevel(c.Group, c.Collection) != c.From {
-		return errStale
+		return ErrStale
 	}
 	return g.alterGroup(c.Group, func(gr *group) {
 		if c.To.Set {
@@ -405,10 +407,10 @@ func equalSandbox(a, b *Sandbox) bool {
 func (c SetSandbox) apply(g *Graph) error {
 	is := cmpOr(c.To, c.From)
 	if is == nil || c.From != nil && c.To != nil && (c.From.Group != c.To.Group || c.From.Table != c.To.Table) {
-		return errStale
+		return ErrStale
 	}
 	if !equalSandbox(g.Sandbox(is.Group, is.Table), c.From) {
-		return errStale
+		return ErrStale
 	}
 	return g.alterGroup(is.Group, func(gr *group) {
 		if c.To != nil {
@@ -428,7 +430,7 @@ func cmpOr[T any](a, b *T) *T {
 
 func (c SetTableMark) apply(g *Graph) error {
 	if g.Mark(c.Table) != c.From {
-		return errStale
+		return ErrStale
 	}
 	if c.To == (TableMark{}) {
 		g.marks = g.marks.Delete(c.Table)
@@ -440,7 +442,7 @@ func (c SetTableMark) apply(g *Graph) error {
 
 func (c SetStrict) apply(g *Graph) error {
 	if g.Strict(c.Database) != c.From {
-		return errStale
+		return ErrStale
 	}
 	if c.To {
 		g.strict = g.strict.Set(c.Database, true)
@@ -457,7 +459,7 @@ func (c SetCollection) apply(g *Graph) error {
 	}
 	old, ok := g.collections.Get(is.ID)
 	if ok != (c.From != nil) || ok && *old != *c.From {
-		return errStale
+		return ErrStale
 	}
 	if c.To == nil {
 		g.collections = g.collections.Delete(is.ID)

@@ -167,7 +167,8 @@ func (d *Draft) Revoke(id GroupID, db catalog.DatabaseID, s Scope, kinds ...Kind
 }
 
 // SetSandbox makes, alters or (Where nil, remove true) removes a policy. The
-// first one makes the table governed.
+// first one makes the table governed. Where the group's view is open it
+// becomes sandboxed, as the graph is to show (reference 3.5).
 func (d *Draft) SetSandbox(id GroupID, t catalog.TableID, where []AttributeEquality, remove bool) error {
 	tb := d.g.Catalog().Table(t)
 	if tb == nil {
@@ -188,6 +189,9 @@ func (d *Draft) SetSandbox(id GroupID, t catalog.TableID, where []AttributeEqual
 		e.apply(SetSandbox{old, &Sandbox{Group: id, Table: t, Where: where, At: e.rev}})
 	}
 	e.govern(t)
+	if l := d.g.Level(id, tb.Database, View, OneTable(t)); l > Blocked && l != Sandboxed {
+		e.put(View, OneTable(t), Cell{Level: Sandboxed, At: e.rev})
+	}
 	return nil
 }
 
