@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -127,14 +128,12 @@ func (w *writer) nextCollection() catalog.Revision {
 
 // apply makes the changes: in the graph and as rows.
 func (w *writer) apply(changes ...permission.Change) error {
-	for _, c := range changes {
-		if err := positive(c); err != nil {
-			return err
-		}
-	}
 	g, err := w.graph.Apply(changes...)
-	if err != nil {
+	switch {
+	case errors.Is(err, permission.ErrStale):
 		return fmt.Errorf("%w: %w", ErrConflict, err)
+	case err != nil:
+		return invalid("", "%v.", err)
 	}
 	w.graph = g
 	w.changes = append(w.changes, changes...)
@@ -272,48 +271,4 @@ func (w *writer) newIDs(kind string, n int) (int64, error) {
 func (w *writer) claim(kind string, id int64) error {
 	_, err := w.exec(w.ctx, "update ids set last = $1 where kind = $2 and last < $1", id, kind)
 	return err
-}
-
-// positive refuses ids that are no ids before they reach the graph.
-func positive(change permission.Change) error {
-	var ids []int64
-	switch c := change.(type) {
-	case permission.SetGroup:
-		ids = append(ids, either(c.From, c.To, func(g *permission.Group) int64 { return int64(g.ID) })...)
-	case permission.SetUser:
-		ids = append(ids, either(c.From, c.To, func(u *permission.User) int64 { return int64(u.ID) })...)
-	case permission.SetMembership:
-		ids = append(ids, int64(c.User), int64(c.Group))
-	case permission.SetDataAccess:
-		ids = append(ids, int64(c.Group), int64(c.Database))
-		if c.Scope.Depth == permission.OfTable {
-			ids = append(ids, int64(c.Scope.Table))
-		}
-	case permission.SetCollectionAccess:
-		ids = append(ids, int64(c.Group), int64(c.Collection)+1) // the root collection is 0
-	case permission.SetSandbox:
-		ids = append(ids, either(c.From, c.To, func(b *permission.Sandbox) int64 { return min(int64(b.Group), int64(b.Table)) })...)
-	case permission.SetTableMark:
-		ids = append(ids, int64(c.Table))
-	case permission.SetStrict:
-		ids = append(ids, int64(c.Database))
-	case permission.SetCollection:
-		ids = append(ids, either(c.From, c.To, func(n *permission.CollectionNode) int64 { return min(int64(n.ID), int64(n.Parent)+1) })...)
-	}
-	for _, id := range ids {
-		if id <= 0 {
-			return invalid("", "%d is not the id of anything.", id)
-		}
-	}
-	return nil
-}
-
-func either[T any](a, b *T, id func(*T) int64) []int64 {
-	var ids []int64
-	for _, p := range []*T{a, b} {
-		if p != nil {
-			ids = append(ids, id(p))
-		}
-	}
-	return ids
 }
