@@ -263,26 +263,52 @@ func (b *slowBody) Read(p []byte) (int, error) {
 }
 
 func TestWhatOneMayDoIsLookedUpWhenTheBodyHasCome(t *testing.T) {
-	for _, end := range []struct {
-		name   string
-		do     func(settled)
-		status int
+	for _, c := range []struct {
+		name, method, path string
+		body               func(settled) string
+		do                 func(settled) // before the body comes
+		status             int
 	}{
-		{"level taken", func(s settled) { s.folder(s.Collection, "none") }, http.StatusForbidden},
-		{"deactivated", func(s settled) { s.admin().delete(path("/api/user/%d", s.Member)).want(200) }, http.StatusUnauthorized},
+		{"level taken", "POST", "/api/collection",
+			func(s settled) string { return path(`{"name":"Late","parent_id":%d}`, s.Collection) },
+			func(s settled) { s.folder(s.Collection, "none") }, http.StatusForbidden},
+		{"deactivated", "POST", "/api/collection",
+			func(s settled) string { return path(`{"name":"Late","parent_id":%d}`, s.Collection) },
+			func(s settled) { s.admin().delete(path("/api/user/%d", s.Member)).want(200) }, http.StatusUnauthorized},
+		{"administration taken, data graph", "PUT", "/api/permissions/graph",
+			func(s settled) string { return path(`{"revision":%d,"groups":{}}`, s.store.Graph().Revision()) },
+			func(s settled) { s.administer(s.Member, false) }, http.StatusForbidden},
+		{"administration taken, collection graph", "PUT", "/api/collection/graph",
+			func(s settled) string { return path(`{"revision":%d,"groups":{}}`, s.store.Graph().CollectionRevision()) },
+			func(s settled) { s.administer(s.Member, false) }, http.StatusForbidden},
+		{"administration taken, SQL of a question", "POST", "/api/dataset/native",
+			func(s settled) string { return s.fill(`{"database":$database,"type":"query","query":{"source-table":$table}}`) },
+			func(s settled) { s.administer(s.Member, false) }, http.StatusForbidden},
+		{"deactivated, question", "POST", "/api/dataset",
+			func(s settled) string { return s.fill(`{"database":$database,"type":"query","query":{"source-table":$table}}`) },
+			func(s settled) { s.admin().delete(path("/api/user/%d", s.Member)).want(200) }, http.StatusUnauthorized},
 	} {
-		t.Run(end.name, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			s := settledWorld(t)
-			body := &slowBody{strings.NewReader(path(`{"name":"Late","parent_id":%d}`, s.Collection)), func() { end.do(s) }}
-			req := httptest.NewRequest("POST", "http://sluice.test/api/collection", body)
+			if strings.HasPrefix(c.name, "administration") {
+				s.administer(s.Member, true)
+			}
+			body := &slowBody{strings.NewReader(c.body(s)), func() { c.do(s) }}
+			req := httptest.NewRequest(c.method, "http://sluice.test"+c.path, body)
 			req.Header.Set(sessionHeader, s.MemberSession)
 			rec := httptest.NewRecorder()
 			s.api.Handler().ServeHTTP(rec, req)
-			if rec.Code != end.status {
-				t.Errorf("status %d, want %d: %s", rec.Code, end.status, rec.Body)
+			if rec.Code != c.status {
+				t.Errorf("status %d, want %d: %s", rec.Code, c.status, rec.Body)
 			}
 		})
 	}
+}
+
+// administer makes somebody an administrator, or no longer.
+func (s settled) administer(id int64, is bool) {
+	s.t.Helper()
+	s.admin().put(path("/api/user/%d", id), map[string]any{"is_superuser": is}).want(200)
 }
 
 // unescaped is the value as JSON in the bytes that browsers write.

@@ -3,7 +3,6 @@ package api
 import (
 	"bytes"
 	"encoding/json"
-	"io"
 	"net/http"
 	"reflect"
 
@@ -62,11 +61,7 @@ func readQuestion(data []byte) (questionWire, json.RawMessage, error) {
 }
 
 func (a *API) ask(r *request) (any, error) {
-	data, err := io.ReadAll(r.http.Body)
-	if err != nil {
-		return nil, err
-	}
-	q, raw, err := readQuestion(data)
+	q, raw, err := readQuestion(r.raw)
 	if err != nil {
 		return nil, err
 	}
@@ -116,11 +111,7 @@ type nativeFormWire struct {
 
 // compileNative needs what writing the SQL oneself needs.
 func (a *API) compileNative(r *request) (any, error) {
-	data, err := io.ReadAll(r.http.Body)
-	if err != nil {
-		return nil, err
-	}
-	wire, raw, err := readQuestion(data)
+	wire, raw, err := readQuestion(r.raw)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -33,8 +34,8 @@ type Route struct {
 	Limit int64
 	// Form tells that the body may come as a form (see formItems).
 	Form bool
-	// Raw leaves the body to the handler, to be read from r.http.Body; Body
-	// is for the documentation only then.
+	// Raw leaves the body in request.raw as it came; Body is for the
+	// documentation only then.
 	Raw bool
 
 	handle func(*API, *request) (any, error)
@@ -88,10 +89,11 @@ type request struct {
 	rec   *recorder
 	route *Route
 	body  any // *T for a Body of T; read it with bodyOf
+	raw   []byte // the body of a Raw route
 	query any // *T for a Query of T; read it with queryOf
 	who   credential
 	// access is what the person may do, at the revision that was current when
-	// the request came; nothing for nobody.
+	// the whole request had come; nothing for nobody.
 	access permission.Access
 	// object is what the route's need has loaded.
 	object  any
@@ -254,9 +256,14 @@ func (a *API) run(rt *Route, r *request) (any, error) {
 			return nil, err
 		}
 	}
-	r.http.Body = http.MaxBytesReader(r.rec.ResponseWriter, r.http.Body, limit)
-	if rt.Body != nil && !rt.Raw {
-		if r.body, err = decodeBody(r.http, rt.Body, rt.Form); err != nil {
+	if rt.Body != nil {
+		r.http.Body = http.MaxBytesReader(r.rec.ResponseWriter, r.http.Body, limit)
+		if rt.Raw {
+			r.raw, err = io.ReadAll(r.http.Body)
+		} else {
+			r.body, err = decodeBody(r.http, rt.Body, rt.Form)
+		}
+		if err != nil {
 			return nil, err
 		}
 		// A body can be long in coming: what counts is what they may do now.
@@ -265,10 +272,8 @@ func (a *API) run(rt *Route, r *request) (any, error) {
 			return nil, errUnauthenticated
 		}
 	}
-	if limit <= defaultLimit {
-		if err := may(); err != nil {
-			return nil, err
-		}
+	if err := may(); err != nil {
+		return nil, err
 	}
 	return rt.handle(a, r)
 }
