@@ -130,6 +130,20 @@ func TestASecondServerOnTheSameFolderIsRefused(t *testing.T) {
 	first.must(200, nil, "GET", "/api/health/ready", nil, nil)
 }
 
+func TestAnAddressThatIsTakenIsRefusedWithAWayOut(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	said := refused(t, command(filepath.Join(t.TempDir(), "data"), nil, "--addr", taken.Addr().String()))
+	for _, word := range []string{taken.Addr().String(), "in use", "--addr"} {
+		if !strings.Contains(said, word) {
+			t.Errorf("the refusal does not say %q: %s", word, said)
+		}
+	}
+}
+
 func TestUnsafeSettingsStopTheStart(t *testing.T) {
 	folder := func(t *testing.T) string { return filepath.Join(t.TempDir(), "data") }
 	used := func(t *testing.T) string {

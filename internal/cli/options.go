@@ -75,7 +75,7 @@ func (o *options) checkDatabaseURL() error {
 func (o *options) shownDatabase() string {
 	u, err := url.Parse(o.databaseURL)
 	if o.databaseURL == "" || err != nil {
-		return ""
+		return databaseFile
 	}
 	return "postgres://" + u.Host + u.Path
 }

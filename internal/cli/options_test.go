@@ -85,4 +85,7 @@ func TestTheDatabaseIsShownWithoutItsPassword(t *testing.T) {
 	if got := o.shownDatabase(); got != "postgres://db:5432/app" {
 		t.Errorf("shown as %s", got)
 	}
+	if got := new(options).shownDatabase(); got != "sluice.db" {
+		t.Errorf("the embedded one is shown as %s", got)
+	}
 }
