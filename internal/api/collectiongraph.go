@@ -53,6 +53,17 @@ func collectionLevels(g *permission.Graph, id permission.GroupID, hidden map[per
 	return t
 }
 
+type collectionPutQuery struct {
+	Force     bool `query:"force"`
+	SkipGraph bool `query:"skip-graph"`
+}
+
+type collectionGraphBody struct {
+	Revision Opt[ID] `json:"revision"`
+	Groups   *tree   `json:"groups" rule:"required"`
+	Force    bool    `json:"force"`
+}
+
 func (a *API) getCollectionGraph(r *request) (any, error) {
 	hidden, err := a.archivedCollections(r.ctx())
 	if err != nil {
@@ -63,7 +74,7 @@ func (a *API) getCollectionGraph(r *request) (any, error) {
 }
 
 func (a *API) putCollectionGraph(r *request) (any, error) {
-	body, q := bodyOf[graphBody](r), queryOf[graphPutQuery](r)
+	body, q := bodyOf[collectionGraphBody](r), queryOf[collectionPutQuery](r)
 	g := a.store.Graph()
 	base, err := r.at(body.Revision, q.Force || body.Force, g.CollectionRevision(), func() *permission.Graph { return g }, func(n int64) (*permission.Graph, error) {
 		return a.store.GraphAtCollection(r.ctx(), n)

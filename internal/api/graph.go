@@ -33,7 +33,7 @@ func graphRoutes() []Route {
 			Summary: "Changes single levels of the data permissions. If-Match carries the revision they were decided on, or *.", handle: (*API).patchGraph},
 		{Method: "GET", Path: "/api/collection/graph", Need: administrator(), Answer: graphAnswer{},
 			Summary: "The collection permissions of all groups; a pair that is missing is none.", handle: (*API).getCollectionGraph},
-		{Method: "PUT", Path: "/api/collection/graph", Need: administrator(), Query: graphPutQuery{}, Body: graphBody{}, Answer: graphAnswer{}, Limit: huge,
+		{Method: "PUT", Path: "/api/collection/graph", Need: administrator(), Query: collectionPutQuery{}, Body: collectionGraphBody{}, Answer: graphAnswer{}, Limit: huge,
 			Summary: "Changes collection permissions: what differs from the graph at the body's revision is merged into the present one.", handle: (*API).putCollectionGraph},
 	}
 }
@@ -217,13 +217,14 @@ func (a *API) putGraph(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if q.SkipGraph {
-		return graphAnswer{Revision: int64(g.Revision())}, nil
-	}
-	answer := graphAnswer{Revision: int64(g.Revision()), Groups: newTree(), Mode: "partial", Warnings: warnings}
+	answer := graphAnswer{Revision: int64(g.Revision()), Mode: "partial", Warnings: warnings}
 	if complete != "" {
 		answer.Mode = "complete"
 	}
+	if q.SkipGraph {
+		return answer, nil
+	}
+	answer.Groups = newTree()
 	for _, b := range body.Groups.kids {
 		if id, err := strconv.ParseInt(b.key, 10, 64); err == nil && g.Group(permission.GroupID(id)) != nil {
 			answer.Groups.put(b.key, emitter{g}.group(permission.GroupID(id), both))
@@ -329,7 +330,7 @@ func unnamed(base, current *permission.Graph, groups *tree) []string {
 		named[b.key] = true
 	}
 	for gr := range current.Groups() {
-		if base.Group(gr.ID) != nil && gr.Since < base.Revision() && !named[groupKey(gr.ID)] {
+		if base.Group(gr.ID) != nil && !named[groupKey(gr.ID)] {
 			missing = append(missing, fmt.Sprintf("%d %q", gr.ID, gr.Name))
 		}
 	}
@@ -349,15 +350,16 @@ func readGroup(path string, base, current *permission.Graph, id permission.Group
 		db := catalog.DatabaseID(n)
 		named[db] = true
 		r := entryReader{base: base, current: current, complete: complete, group: id, db: db}
-		gone := current.Group(id) == nil || current.Catalog().Database(db) == nil
-		if gone && (base.Group(id) == nil || emitted.at(key) == nil) && (entry.isObject() && len(entry.kids) > 0) {
+		if current.Group(id) == nil || current.Catalog().Database(db) == nil {
+			// It went since, and took its levels with it. What the body says of
+			// it is no change if it is what was emitted.
+			if entry == nil || len(entry.kids) == 0 || r.unchanged(entry) || r.dropped() {
+				return nil
+			}
 			if current.Group(id) == nil {
 				return graphError(path, "there is no group %d", id)
 			}
 			return graphError(path, "there is no database %d", db)
-		}
-		if gone {
-			return nil // it went since, and takes its levels with it
 		}
 		of, err := r.read(path, entry)
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -123,6 +124,30 @@ func describeError(err error) string {
 	return err.Error() + "\n"
 }
 
+// deleteGroup takes a group away with all that it has.
+func (w *graphWorld) deleteGroup(key string) {
+	n, err := strconv.ParseInt(key, 10, 64)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	g, id := w.now(), permission.GroupID(n)
+	var changes []permission.Change
+	for u := range g.Members(id) {
+		changes = append(changes, permission.SetMembership{User: u, Group: id, From: true})
+	}
+	for db := range g.Entries(id) {
+		for k := permission.View; k < permission.Collection; k++ {
+			for s, c := range g.Cells(id, db, k) {
+				changes = append(changes, permission.SetDataAccess{Group: id, Database: db, Kind: k, Scope: s, From: c})
+			}
+		}
+	}
+	if g, err = g.Apply(append(changes, permission.SetGroup{From: g.Group(id)})...); err != nil {
+		w.t.Fatal(err)
+	}
+	w.history = append(w.history, g.WithRevisions(g.Revision()+1, 0))
+}
+
 // get is what GET /api/permissions/graph says of the groups but 1 and 2.
 func (w *graphWorld) get(d dialect) string {
 	var b strings.Builder
@@ -153,7 +178,7 @@ func (w *graphWorld) whole(d dialect) map[string]any {
 // Each file is a run of steps. "put", "put force" ... sends its section as the
 // body; "get", "get split", "get seed" reads; "rewrite" reads the whole graph,
 // changes it as its lines say (delete 5/1, or 5/1 = JSON) and writes it back,
-// as the seeds' program does; the section "said" after a step holds what the
+// as the seeds' program does; "delete 6" takes a group away; the section "said" after a step holds what the
 // server said.
 func TestTheGraphOnTheWire(t *testing.T) {
 	files, err := filepath.Glob("testdata/graph/*.txtar")
@@ -188,6 +213,8 @@ func TestTheGraphOnTheWire(t *testing.T) {
 						d = dialect(words[1])
 					}
 					said = w.put("", rewrite(t, w.whole(d), string(f.Data)))
+				case "delete":
+					w.deleteGroup(words[1])
 				case "said":
 					if *updateGraphs {
 						archive.Files[i].Data = []byte(said)

@@ -64,12 +64,39 @@ func (r *entryReader) read(path string, body *tree) ([]permission.Edit, error) {
 		strings.Join(bodySplit.keys(), ", "), strings.Join(bodySeed.keys(), ", "))
 }
 
+// step is the place of a key below a path.
+func step(path, key string) string {
+	if key == "" || strings.ContainsAny(key, ". \"") {
+		return fmt.Sprintf("%s[%q]", path, key)
+	}
+	return path + "." + key
+}
+
 func (t *tree) keys() []string {
 	var keys []string
 	for _, b := range t.kids {
 		keys = append(keys, b.key)
 	}
 	return keys
+}
+
+// unchanged tells whether everything that the body says is what was emitted.
+func (r *entryReader) unchanged(body *tree) bool {
+	m := emitter{r.base}
+	emitted := newTree(append(m.split(r.group, r.db).kids, m.seed(r.group, r.db).kids...)...)
+	for _, b := range body.kids {
+		if !b.tree.equal(emitted.at(b.key)) {
+			return false
+		}
+	}
+	return true
+}
+
+// dropped tells whether the database is gone and the group had something on
+// it: what was emitted then can no longer be told, since the tables are gone
+// with it.
+func (r *entryReader) dropped() bool {
+	return r.current.Group(r.group) != nil && slices.Contains(slices.Collect(r.base.Entries(r.group)), r.db)
 }
 
 // leftOut revokes what the complete dialects had emitted.
@@ -259,7 +286,7 @@ func word(path string, k permission.Kind, t *tree) (permission.Level, error) {
 // then what is there.
 func (r *entryReader) inside(path string, s permission.Scope, base, body *tree, byName bool, compare func(string, permission.Scope, *tree, *tree) error) error {
 	visit := func(b branch, from, to *tree) error {
-		at := path + "." + b.key
+		at := step(path, b.key)
 		if from.equal(to) || to == nil && !r.omits {
 			return nil // nothing to resolve: the key may name what is gone
 		}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -248,16 +249,13 @@ func (a *API) listRecipients(r *request) (any, error) {
 }
 
 func knows(who permission.Access, other permission.UserID, visibility any) bool {
-	g := who.Graph()
-	shares := false
-	for _, group := range g.GroupsOf(who.User()) {
-		for range g.Sandboxes(group) {
-			return false
-		}
-		if group != permission.AllUsers && g.IsMember(other, group) {
-			shares = true
-		}
+	if who.Confined() {
+		return false
 	}
+	g := who.Graph()
+	shares := slices.ContainsFunc(g.GroupsOf(who.User()), func(group permission.GroupID) bool {
+		return group != permission.AllUsers && g.IsMember(other, group)
+	})
 	return visibility == "all" || visibility == "group" && shares
 }
 

@@ -234,7 +234,7 @@ func (a Access) open(r table, t *catalog.Table, tr *trace) bool {
 	case r.sandboxed && r.impersonated:
 		return tr.because("one group is sandboxed and another impersonated on this table; that cannot be combined")
 	case r.view == Impersonated:
-		return true
+		return tr.because("rows as a database role sees them need a boundary in the database, and none is set up")
 	case r.view == Sandboxed:
 		return a.filters(t, nil, tr)
 	}
@@ -338,4 +338,33 @@ func (a Access) plain(d catalog.DatabaseID, tr *trace) bool {
 		}
 	}
 	return true
+}
+
+// Confined tells whether some view of the person is sandboxed, impersonated or
+// only as wide as a strict database lets it be. Such a person may be one of
+// several tenants, and is to know of nobody else.
+func (a Access) Confined() bool {
+	if a.u == nil || a.admin(nil) {
+		return a.u == nil
+	}
+	for _, gid := range a.u.groups {
+		gr, ok := a.g.groups.Get(gid)
+		if !ok {
+			continue
+		}
+		if gr.sandboxes.Len() > 0 {
+			return true
+		}
+		for db, e := range gr.entries.All() {
+			confined := false
+			e.each(View, func(_ Scope, c Cell) bool {
+				confined = c.Level == Sandboxed || c.Level == Impersonated || c.Level == Unrestricted && !gr.Internal && a.g.Strict(db)
+				return !confined
+			})
+			if confined {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -1,6 +1,7 @@
 package permission
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -405,7 +406,7 @@ func equalSandbox(a, b *Sandbox) bool {
 }
 
 func (c SetSandbox) apply(g *Graph) error {
-	is := cmpOr(c.To, c.From)
+	is := cmp.Or(c.To, c.From)
 	if is == nil || c.From != nil && c.To != nil && (c.From.Group != c.To.Group || c.From.Table != c.To.Table) {
 		return ErrStale
 	}
@@ -453,7 +454,7 @@ func (c SetStrict) apply(g *Graph) error {
 }
 
 func (c SetCollection) apply(g *Graph) error {
-	is := cmpOr(c.To, c.From)
+	is := cmp.Or(c.To, c.From)
 	if is == nil || is.ID == Root {
 		return fmt.Errorf("the root collection cannot be altered")
 	}

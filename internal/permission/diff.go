@@ -193,7 +193,7 @@ func Edges(a, b *Graph) []Edge {
 		for t := range intmap.Changes(ga.sandboxes, gb.sandboxes) {
 			was, _ := ga.sandboxes.Get(t)
 			is, _ := gb.sandboxes.Get(t)
-			if tb := cmpOr(b.Catalog().Table(t), a.Catalog().Table(t)); tb != nil && !equalSandbox(was, is) {
+			if tb := cmp.Or(b.Catalog().Table(t), a.Catalog().Table(t)); tb != nil && !equalSandbox(was, is) {
 				edges = append(edges, Edge{id, tb.Database})
 			}
 		}

@@ -179,19 +179,22 @@ func (d *Draft) SetSandbox(id GroupID, t catalog.TableID, where []AttributeEqual
 		return err
 	}
 	old := d.g.Sandbox(id, t)
-	if remove {
-		if old != nil {
-			e.apply(SetSandbox{From: old})
-		}
+	if remove && old == nil {
 		return nil
 	}
-	if old == nil || !slices.Equal(old.Where, where) {
+	// The level is written before the policy goes, too: without it a wide
+	// level would open the table then.
+	if l := d.g.Level(id, tb.Database, View, OneTable(t)); l > Blocked && l != Sandboxed && !(remove && e.spoken(t)) {
+		e.put(View, OneTable(t), Cell{Level: Sandboxed, At: e.rev})
+	}
+	switch {
+	case remove:
+		e.apply(SetSandbox{From: old})
+		return nil
+	case old == nil || !slices.Equal(old.Where, where):
 		e.apply(SetSandbox{old, &Sandbox{Group: id, Table: t, Where: where, At: e.rev}})
 	}
 	e.govern(t)
-	if l := d.g.Level(id, tb.Database, View, OneTable(t)); l > Blocked && l != Sandboxed {
-		e.put(View, OneTable(t), Cell{Level: Sandboxed, At: e.rev})
-	}
 	return nil
 }
 
@@ -246,20 +249,19 @@ func (d *Draft) warnIdle(edges []Edge) {
 	if len(d.narrowed) == 0 {
 		return
 	}
-	lose := EffectOf(d.base, d.g).Lose
 	for _, at := range edges {
 		if !d.narrowed[at] {
 			continue
 		}
-		members, losing := 0, false
+		e := &effects{before: d.base, after: d.g, gain: map[UserID]bool{}, lose: map[UserID]bool{}}
+		e.members(at.Group, e.database(at.Database))
+		members := 0
 		for u := range d.g.Members(at.Group) {
 			if a := d.g.AccessOf(u); a.u != nil && !a.admin(nil) {
 				members++
-				_, l := slices.BinarySearch(lose, u)
-				losing = losing || l
 			}
 		}
-		if members > 0 && !losing {
+		if members > 0 && len(e.lose) == 0 {
 			e := &edit{Draft: d, Edge: at, group: d.g.Group(at.Group), db: d.g.Catalog().Database(at.Database)}
 			e.warn(0, fmt.Sprintf("no effect for its %d members: another of their groups, such as All Users, gives the same", members))
 		}

@@ -334,6 +334,12 @@ func (e *edit) openBelow(s Scope) {
 	e.keepPolicies(s)
 }
 
+// spoken tells whether Unrestricted was written for the table itself.
+func (e *edit) spoken(t catalog.TableID) bool {
+	c := e.cell(View, OneTable(t))
+	return c.Level == Unrestricted && !c.Wide
+}
+
 // sets tells whether anything of the kind is written in the entry.
 func (e *edit) sets(k Kind) bool {
 	for range e.g.Cells(e.Group, e.Database, k) {

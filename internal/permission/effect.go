@@ -1,6 +1,7 @@
 package permission
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -261,7 +262,7 @@ func (e *effects) group(id GroupID) {
 		was, _ := a.sandboxes.Get(t)
 		is, _ := b.sandboxes.Get(t)
 		if !equalSandbox(was, is) {
-			if tb := cmpOr(e.after.Catalog().Table(t), e.before.Catalog().Table(t)); tb != nil {
+			if tb := cmp.Or(e.after.Catalog().Table(t), e.before.Catalog().Table(t)); tb != nil {
 				objects = append(objects, e.database(tb.Database)...)
 			}
 		}
@@ -302,7 +303,7 @@ func (e *effects) compare(people func(func(UserID) bool), objects []Object) {
 	type outcome struct{ gain, lose bool }
 	seen := map[string]outcome{}
 	personal := slices.ContainsFunc(objects, func(o Object) bool {
-		c := cmpOr(e.before.Collection(CollectionID(o.id)), e.after.Collection(CollectionID(o.id)))
+		c := cmp.Or(e.before.Collection(CollectionID(o.id)), e.after.Collection(CollectionID(o.id)))
 		return o.kind == aCollection && c != nil && c.Owner != 0
 	})
 	people(func(id UserID) bool {

@@ -88,7 +88,8 @@ type CollectionEdit struct {
 
 // MergeCollections is the three-way merge of the collection graph. The second
 // result names the edits that conflict; then there are no changes. Personal
-// collections are left alone, as in Metabase. Rows carry the next revision.
+// collections are left alone, as in Metabase (reference case 73). Rows carry
+// the next revision.
 func MergeCollections(base, current *Graph, edits []CollectionEdit) ([]Change, []CollectionEdit, error) {
 	var changes []Change
 	var conflicts []CollectionEdit
