@@ -279,13 +279,19 @@ func TestWhatOneMayDoIsLookedUpWhenTheBodyHasCome(t *testing.T) {
 			func(s settled) string { return path(`{"revision":%d,"groups":{}}`, s.store.Graph().Revision()) },
 			func(s settled) { s.administer(s.Member, false) }, http.StatusForbidden},
 		{"administration taken, collection graph", "PUT", "/api/collection/graph",
-			func(s settled) string { return path(`{"revision":%d,"groups":{}}`, s.store.Graph().CollectionRevision()) },
+			func(s settled) string {
+				return path(`{"revision":%d,"groups":{}}`, s.store.Graph().CollectionRevision())
+			},
 			func(s settled) { s.administer(s.Member, false) }, http.StatusForbidden},
 		{"administration taken, SQL of a question", "POST", "/api/dataset/native",
-			func(s settled) string { return s.fill(`{"database":$database,"type":"query","query":{"source-table":$table}}`) },
+			func(s settled) string {
+				return s.fill(`{"database":$database,"type":"query","query":{"source-table":$table}}`)
+			},
 			func(s settled) { s.administer(s.Member, false) }, http.StatusForbidden},
 		{"deactivated, question", "POST", "/api/dataset",
-			func(s settled) string { return s.fill(`{"database":$database,"type":"query","query":{"source-table":$table}}`) },
+			func(s settled) string {
+				return s.fill(`{"database":$database,"type":"query","query":{"source-table":$table}}`)
+			},
 			func(s settled) { s.admin().delete(path("/api/user/%d", s.Member)).want(200) }, http.StatusUnauthorized},
 	} {
 		t.Run(c.name, func(t *testing.T) {

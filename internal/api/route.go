@@ -88,9 +88,9 @@ type request struct {
 	w     http.ResponseWriter // for cookies; answers are returned
 	rec   *recorder
 	route *Route
-	body  any // *T for a Body of T; read it with bodyOf
+	body  any    // *T for a Body of T; read it with bodyOf
 	raw   []byte // the body of a Raw route
-	query any // *T for a Query of T; read it with queryOf
+	query any    // *T for a Query of T; read it with queryOf
 	who   credential
 	// access is what the person may do, at the revision that was current when
 	// the whole request had come; nothing for nobody.
