@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"reflect"
 
-	"github.com/sluice-bi/sluice/internal/catalog"
 	"github.com/sluice-bi/sluice/internal/dataset"
 	"github.com/sluice-bi/sluice/internal/permission"
 	"github.com/sluice-bi/sluice/internal/store"
@@ -106,7 +105,7 @@ func (a *API) maySave(r *request, c *store.Card) error {
 		c.Database = &found.Database
 	}
 	if found.Table != 0 {
-		c.Table = new(catalog.TableID(found.Table))
+		c.Table = &found.Table
 	}
 	if found.QueryType != "" {
 		c.QueryType = &found.QueryType

@@ -422,13 +422,6 @@ func (c SetSandbox) apply(g *Graph) error {
 	})
 }
 
-func cmpOr[T any](a, b *T) *T {
-	if a != nil {
-		return a
-	}
-	return b
-}
-
 func (c SetTableMark) apply(g *Graph) error {
 	if g.Mark(c.Table) != c.From {
 		return ErrStale

@@ -32,8 +32,9 @@ func (c *compiler) aggregate(s *scope, e expr) (value, error) {
 		}
 		v.column.BaseType, v.column.EffectiveType = v.base, v.base
 		return v, err
+	default:
+		return value{}, e.place().errorf("this is not an aggregation")
 	}
-	return value{}, e.place().errorf("this is not an aggregation")
 }
 
 func (c *compiler) aggregateArithmetic(s *scope, e *call) (value, error) {
