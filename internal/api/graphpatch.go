@@ -17,29 +17,44 @@ type patchBody struct {
 }
 
 // patchChange is one edit of the data graph. Without schema and table it is
-// about the whole database.
+// about the whole database. strict, governed and shared are of no group.
 type patchChange struct {
-	Op       string      `json:"op"` // set (default), grant, sandbox, revoke
-	Group    ID          `json:"group_id" rule:"required,positive"`
+	Op       string      `json:"op"` // set (default), grant, sandbox, revoke, strict, governed, shared
+	Group    ID          `json:"group_id"`
 	Database ID          `json:"database_id" rule:"required,positive"`
 	Schema   Opt[string] `json:"schema"`
 	Table    Opt[ID]     `json:"table_id"`
 	Kind     string      `json:"kind"`  // view-data, ...; for set and revoke
 	Level    Opt[string] `json:"level"` // null is none; for set
+	On       Opt[bool]   `json:"on"`    // for strict, governed, shared; true if not given
 }
 
-var patchOps = map[string]permission.Op{"": permission.OpSet, "set": permission.OpSet, "grant": permission.OpGrant, "sandbox": permission.OpSandbox, "revoke": permission.OpRevoke}
+var patchOps = map[string]permission.Op{"": permission.OpSet, "set": permission.OpSet, "grant": permission.OpGrant, "sandbox": permission.OpSandbox, "revoke": permission.OpRevoke,
+	"strict": permission.OpStrict, "governed": permission.OpGovern, "shared": permission.OpShare}
 
 func (c patchChange) edit() (permission.Edit, error) {
 	e := permission.Edit{Group: permission.GroupID(c.Group), Database: catalog.DatabaseID(c.Database)}
 	var ok bool
 	if e.Op, ok = patchOps[c.Op]; !ok {
-		return e, fmt.Errorf("op: %q is no operation; it is one of set, grant, sandbox, revoke", c.Op)
+		return e, fmt.Errorf("op: %q is no operation; it is one of set, grant, sandbox, revoke, strict, governed, shared", c.Op)
 	}
+	e.On = c.On.Value || !c.On.Set || c.On.Null
 	if t, ok := c.Table.Get(); ok {
 		e.Scope = permission.OneTable(catalog.TableID(t))
 	} else if s, ok := c.Schema.Get(); ok {
 		e.Scope = permission.WholeSchema(s)
+	}
+	switch ofTable := e.Scope.Depth == permission.OfTable; e.Op {
+	case permission.OpStrict:
+		return e, nil
+	case permission.OpGovern, permission.OpShare:
+		if !ofTable {
+			return e, fmt.Errorf("table_id: %s is said of one table", c.Op)
+		}
+		return e, nil
+	}
+	if c.Group <= 0 {
+		return e, errors.New("group_id: name the group")
 	}
 	if e.Op == permission.OpSandbox && e.Scope.Depth != permission.OfTable {
 		return e, errors.New("table_id: a sandbox is for one table")
@@ -90,7 +105,9 @@ func (a *API) patchGraph(r *request) (any, error) {
 	}
 	slices.Sort(ids)
 	for _, id := range slices.Compact(ids) {
-		answer.Groups.put(groupKey(id), emitter{g}.group(id, both))
+		if id != 0 {
+			answer.Groups.put(groupKey(id), emitter{g}.group(id, both))
+		}
 	}
 	return answer, nil
 }

@@ -22,17 +22,21 @@ type Draft struct {
 	touched  map[Edge]bool
 	narrowed map[Edge]bool // somebody asked for less here
 	opened   map[Edge][]catalog.TableID
+	remarked []Object // tables and databases of which marks were changed
 	warnings []Warning
 }
 
 // Warning tells an administrator about a consequence that was not asked for,
 // or that what was asked for has none.
 type Warning struct {
-	Group    GroupID            `json:"group_id"`
+	Group    GroupID            `json:"group_id,omitempty"`
 	Database catalog.DatabaseID `json:"database_id"`
 	Table    catalog.TableID    `json:"table_id,omitempty"`
 	People   int                `json:"people,omitempty"` // how many are concerned, where it counts them
-	Message  string             `json:"message"`
+	// Gain and Lose are the people concerned, where a change lists them.
+	Gain    []UserID `json:"gain,omitempty"`
+	Lose    []UserID `json:"lose,omitempty"`
+	Message string   `json:"message"`
 }
 
 // Draft begins changes to the graph.
@@ -189,13 +193,58 @@ func (d *Draft) SetSandbox(id GroupID, t catalog.TableID, where []AttributeEqual
 	}
 	switch {
 	case remove:
-		e.apply(SetSandbox{From: old})
+		e.must(SetSandbox{From: old})
 		return nil
 	case old == nil || !slices.Equal(old.Where, where):
-		e.apply(SetSandbox{old, &Sandbox{Group: id, Table: t, Where: where, At: e.rev}})
+		e.must(SetSandbox{old, &Sandbox{Group: id, Table: t, Where: where, At: e.rev}})
 	}
 	e.govern(t)
 	return nil
+}
+
+// MakeStrict makes every table of the database governed that is not shared, or
+// no longer.
+func (d *Draft) MakeStrict(db catalog.DatabaseID, on bool) error {
+	if d.g.Catalog().Database(db) == nil {
+		return fmt.Errorf("there is no database %d", db)
+	}
+	if d.g.Strict(db) != on {
+		d.must(SetStrict{db, !on, on})
+		d.remarked = append(d.remarked, ADatabase(db))
+	}
+	return nil
+}
+
+// mark governs or shares a table, or takes the mark away. The warnings list
+// who gains and who loses: it is the only way in which a table that was ever
+// sandboxed is governed no more.
+func (d *Draft) mark(e Edit) error {
+	db, t := d.g.Catalog().Database(e.Database), d.g.Catalog().Table(e.Scope.Table)
+	if db == nil || t == nil || t.Database != e.Database {
+		return fmt.Errorf("database %d has no table %d", e.Database, e.Scope.Table)
+	}
+	was := d.g.Mark(t.ID)
+	is := was
+	if e.Op == OpGovern {
+		is.Governed = e.On
+	} else {
+		is.Shared = e.On
+	}
+	if is != was {
+		d.must(SetTableMark{t.ID, was, is})
+		d.remarked = append(d.remarked, ATable(t.ID))
+	}
+	return nil
+}
+
+// must makes a change that was derived from the working graph, so that it
+// cannot fail.
+func (d *Draft) must(c Change) {
+	g, err := d.g.Apply(c)
+	if err != nil {
+		panic(fmt.Sprintf("permission: a draft made a change that does not fit: %v", err))
+	}
+	d.g = g
 }
 
 // Changes ends the draft: the changes from the graph it began with, and the
@@ -211,6 +260,7 @@ func (d *Draft) Changes() ([]Change, []Warning) {
 	}
 	changes := Diff(d.base, d.g)
 	d.warnIdle(edges)
+	d.warnRemarked()
 	return changes, d.warnings
 }
 
@@ -240,6 +290,24 @@ func (e *edit) warnOpened() {
 			e.warn(id, fmt.Sprintf("people who gain: %d", people))
 			e.warnings[len(e.warnings)-1].People = people
 		}
+	}
+}
+
+// warnRemarked lists who gains and who loses by marks.
+func (d *Draft) warnRemarked() {
+	for _, on := range d.remarked {
+		e := &effects{before: d.base, after: d.g, gain: map[UserID]bool{}, lose: map[UserID]bool{}}
+		w := Warning{Database: catalog.DatabaseID(on.id)}
+		objects := e.database(w.Database)
+		if on.kind == aTable {
+			t := d.g.Catalog().Table(catalog.TableID(on.id))
+			w.Database, w.Table, objects = t.Database, t.ID, e.tables([]catalog.TableID{t.ID})
+		}
+		e.everyone(objects)
+		w.Gain, w.Lose = slices.Sorted(maps.Keys(e.gain)), slices.Sorted(maps.Keys(e.lose))
+		w.People = len(w.Gain)
+		w.Message = fmt.Sprintf("%s: people who gain: %d, who lose: %d", on, len(w.Gain), len(w.Lose))
+		d.warnings = append(d.warnings, w)
 	}
 }
 

@@ -89,18 +89,8 @@ func (e *edit) put(k Kind, s Scope, c Cell) {
 		return // the same again; only of an open wide View the date counts
 	}
 	if old != c {
-		e.apply(SetDataAccess{e.Group, e.Database, k, s, old, c})
+		e.must(SetDataAccess{e.Group, e.Database, k, s, old, c})
 	}
-}
-
-// apply makes a change that was derived from the working graph, so that it
-// cannot fail.
-func (e *edit) apply(c Change) {
-	g, err := e.g.Apply(c)
-	if err != nil {
-		panic(fmt.Sprintf("permission: a draft made a change that does not fit: %v", err))
-	}
-	e.g = g
 }
 
 // below calls f for what is written of a kind inside the scope, itself not
@@ -133,7 +123,7 @@ func (e *edit) below(k Kind, s Scope, f func(Scope, Cell)) {
 func (e *edit) clearBelow(k Kind, s Scope, keep func(Scope, Cell) bool) {
 	e.below(k, s, func(at Scope, c Cell) {
 		if !keep(at, c) {
-			e.apply(SetDataAccess{e.Group, e.Database, k, at, c, Cell{}})
+			e.must(SetDataAccess{e.Group, e.Database, k, at, c, Cell{}})
 		}
 	})
 }
@@ -217,7 +207,7 @@ func (e *edit) keepPolicies(s Scope) {
 func (e *edit) open(t catalog.TableID) {
 	e.opened[e.Edge] = append(e.opened[e.Edge], t)
 	if p := e.g.Sandbox(e.Group, t); p != nil {
-		e.apply(SetSandbox{From: p})
+		e.must(SetSandbox{From: p})
 		e.warn(t, "its sandbox was lifted and the policy removed")
 	}
 }
@@ -227,7 +217,7 @@ func (e *edit) govern(t catalog.TableID) {
 	if m := e.g.Mark(t); !m.Governed {
 		to := m
 		to.Governed = true
-		e.apply(SetTableMark{t, m, to})
+		e.must(SetTableMark{t, m, to})
 	}
 }
 
@@ -360,7 +350,7 @@ func (e *edit) warn(t catalog.TableID, message string) {
 		what = fmt.Sprintf("table %d %q of %s", t, tb.Name, what)
 	}
 	w := Warning{Group: e.Group, Database: e.Database, Table: t, Message: fmt.Sprintf("group %d %q, %s: %s", e.Group, e.group.Name, what, message)}
-	if !slices.Contains(e.warnings, w) {
+	if !slices.ContainsFunc(e.warnings, func(o Warning) bool { return o.Message == w.Message }) {
 		e.warnings = append(e.warnings, w)
 	}
 }

@@ -21,6 +21,9 @@ const (
 	OpGrant        // the seeds' "all"
 	OpSandbox      // the seeds' "sandboxed"
 	OpRevoke       // what is left out
+	OpStrict       // whether the database is strict; of no group
+	OpGovern       // whether the table is governed; of no group
+	OpShare        // whether the table is shared; of no group
 )
 
 // Edit is one thing that somebody wants of the data graph.
@@ -31,6 +34,7 @@ type Edit struct {
 	Scope    Scope
 	Kind     Kind
 	Level    Level // for OpSet, OpSetCreate and OpWrite
+	On       bool  // for OpStrict, OpGovern and OpShare
 }
 
 // Merge is the three-way merge of the data graph: somebody who saw base wants
@@ -75,6 +79,10 @@ func (d *Draft) do(e Edit) error {
 		return d.Sandbox(e.Group, e.Database, e.Scope.Table)
 	case OpRevoke:
 		return d.Revoke(e.Group, e.Database, e.Scope, e.Kind)
+	case OpStrict:
+		return d.MakeStrict(e.Database, e.On)
+	case OpGovern, OpShare:
+		return d.mark(e)
 	}
 	return fmt.Errorf("an edit of no known operation")
 }
