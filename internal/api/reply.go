@@ -45,7 +45,9 @@ func (a *API) writeJSON(w http.ResponseWriter, r *request, status int, v any) {
 		a.internal(w, r)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
+	if w.Header().Get("Content-Type") == "" { // else a kind of JSON that has a name of its own
+		w.Header().Set("Content-Type", "application/json")
+	}
 	w.Header().Set("Content-Length", strconv.Itoa(buf.Len()))
 	w.WriteHeader(status)
 	_, _ = w.Write(buf.Bytes())

@@ -7,9 +7,10 @@ import "slices"
 // walk all routes. The nouns' files say what each does.
 func routes() []Route {
 	return slices.Concat(
-		serverRoutes(), // set-up, sign-in, properties, settings, health, documents
-		peopleRoutes(), // people, groups, memberships, API keys
-		graphRoutes(),  // the data and the collection permissions
+		serverRoutes(),  // set-up, sign-in, properties, settings, health, documents
+		peopleRoutes(),  // people, groups, memberships, API keys
+		graphRoutes(),   // the data and the collection permissions
+		explainRoutes(), // why, since when, and what waits for a decision
 		collectionRoutes(),
 		cardRoutes(), // saved questions
 		dashboardRoutes(),

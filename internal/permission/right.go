@@ -2,6 +2,8 @@ package permission
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/sluice-bi/sluice/internal/catalog"
 )
@@ -74,4 +76,12 @@ func (o Object) String() string {
 		return "collection " + CollectionID(o.id).String()
 	}
 	return "nothing"
+}
+
+// ParseRight reads a right's name, such as "query table" or "query-table".
+func ParseRight(name string) (Right, error) {
+	if i := slices.Index(rightNames[:], strings.ReplaceAll(name, "-", " ")); i > 0 {
+		return Right(i), nil
+	}
+	return 0, fmt.Errorf("%q is not a right; it is one of %s", name, strings.Join(rightNames[1:], ", "))
 }
