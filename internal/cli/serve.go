@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -88,6 +89,14 @@ func (p Program) serve(ctx context.Context, o options) (err error) {
 		return fmt.Errorf("application database: %w", err)
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
+
+	if o.databaseURL != "" { // other servers may write to it
+		ctx, stop := context.WithCancel(ctx)
+		var following sync.WaitGroup
+		defer following.Wait()
+		defer stop()
+		following.Go(func() { st.Follow(ctx, time.Second) })
+	}
 
 	warehouses := warehouse.New(log)
 	defer func() { err = errors.Join(err, warehouses.Close()) }()
