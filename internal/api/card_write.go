@@ -79,9 +79,11 @@ func knownType(t string) error {
 }
 
 // maySave tells whether the person may ask the card's question ad hoc, and
-// fills in what the question says about the card.
+// fills in what the question says about the card. It may take as long as a
+// question, and what the person may do is looked up again after it.
 func (a *API) maySave(r *request, c *store.Card) error {
 	found, err := a.door.CheckSave(r.ctx(), r.access.User(), c.DatasetQuery)
+	a.lookAgain(r)
 	var wrong *dataset.QueryError
 	var denied *permission.DeniedError
 	switch {
@@ -132,67 +134,43 @@ type cardUpdateWire struct {
 	Archived              Opt[bool]   `json:"archived"`
 }
 
+// updateCard changes what was given; null erases what may be absent, and is
+// ignored elsewhere.
 func (a *API) updateCard(r *request) (any, error) {
-	c, b := r.object.(store.Card), bodyOf[cardUpdateWire](r)
-	if t, given := b.Type.Get(); given {
-		if err := knownType(t); err != nil {
-			return nil, err
-		}
-		c.Type = t
-	}
-	// The same question in other bytes keeps the bytes that were checked.
-	if q, given := b.DatasetQuery.Get(); given && !sameJSON(c.DatasetQuery, json.RawMessage(q)) {
-		c.DatasetQuery = json.RawMessage(q)
-		if err := a.maySave(r, &c); err != nil {
-			return nil, err
-		}
-	}
-	if b.Parameters.Set {
-		if err := a.mayParametrise(r, c, sent(b.Parameters)); err != nil {
-			return nil, err
-		}
-	}
-	b.set(&c)
-	var err error
-	if c.Archived, c.Collection, err = a.replace(r, placed{c.Archived, c.Collection}, b.Archived, b.CollectionID); err != nil {
+	was, b := r.object.(store.Card), bodyOf[cardUpdateWire](r)
+	u := store.CardUpdate{Name: b.Name.Ptr(), Display: b.Display.Ptr(), Type: b.Type.Ptr(), Description: b.Description.Change(),
+		QueryType: b.QueryType.Change(), VisualizationSettings: json.RawMessage(b.VisualizationSettings.Value), Parameters: sent(b.Parameters),
+		ParameterMappings: sent(b.ParameterMappings), CollectionPosition: b.CollectionPosition.Change(), CacheTTL: b.CacheTTL.Change()}
+	if err := knownType(orZero(u.Type)); err != nil {
 		return nil, err
 	}
-	if c, err = a.store.UpdateCard(r.ctx(), r.actor(), c); err != nil {
+	next := was
+	// The same question in other bytes keeps the bytes that were checked.
+	if q, given := b.DatasetQuery.Get(); given && !sameJSON(was.DatasetQuery, json.RawMessage(q)) {
+		next.DatasetQuery = json.RawMessage(q)
+		if err := a.maySave(r, &next); err != nil {
+			return nil, err
+		}
+		if err := r.access.Check(permission.CurateCollection, permission.ACollection(was.Collection)); err != nil {
+			return nil, err
+		}
+		u.Question = &store.CardQuestion{DatasetQuery: next.DatasetQuery, ResultMetadata: next.ResultMetadata,
+			QueryType: next.QueryType, Database: next.Database, Table: next.Table}
+	}
+	if u.Parameters != nil {
+		if err := a.mayParametrise(r, next, u.Parameters); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	if u.Archived, u.Collection, err = a.replace(r, placed{was.Archived, was.Collection}, b.Archived, b.CollectionID); err != nil {
+		return nil, err
+	}
+	c, err := a.store.UpdateCard(r.ctx(), r.actor(), was, u)
+	if err != nil {
 		return nil, err
 	}
 	return a.cardWire(r, c)
-}
-
-// set writes what needs no other right than to curate the card. null erases
-// what may be absent, and is ignored elsewhere.
-func (b *cardUpdateWire) set(c *store.Card) {
-	if v, ok := b.Name.Get(); ok {
-		c.Name = v
-	}
-	if v, ok := b.Display.Get(); ok {
-		c.Display = v
-	}
-	if v, ok := b.VisualizationSettings.Get(); ok {
-		c.VisualizationSettings = json.RawMessage(v)
-	}
-	if b.Description.Set {
-		c.Description = b.Description.Ptr()
-	}
-	if b.QueryType.Set {
-		c.QueryType = b.QueryType.Ptr()
-	}
-	if b.Parameters.Set {
-		c.Parameters = sent(b.Parameters)
-	}
-	if b.ParameterMappings.Set {
-		c.ParameterMappings = sent(b.ParameterMappings)
-	}
-	if b.CollectionPosition.Set {
-		c.CollectionPosition = b.CollectionPosition.Ptr()
-	}
-	if b.CacheTTL.Set {
-		c.CacheTTL = b.CacheTTL.Ptr()
-	}
 }
 
 // placed is where a card or dashboard is.
@@ -201,10 +179,10 @@ type placed struct {
 	collection permission.CollectionID
 }
 
-// replace says where a card or dashboard is to be after an update, if the
+// replace says what an update changes of where a card or dashboard is, if the
 // person, who curates where it is, may put it there (reference 2.3). In the
 // body a collection that is null is the root.
-func (a *API) replace(r *request, at placed, archived Opt[bool], collection Opt[ID]) (bool, permission.CollectionID, error) {
+func (a *API) replace(r *request, at placed, archived Opt[bool], collection Opt[ID]) (*bool, *permission.CollectionID, error) {
 	to := at
 	if v, given := archived.Get(); given {
 		to.archived = v
@@ -215,10 +193,10 @@ func (a *API) replace(r *request, at placed, archived Opt[bool], collection Opt[
 	restored := at.archived && !to.archived
 	if to.collection != at.collection || restored {
 		if err := a.mayPutInto(r, "collection_id", to.collection); err != nil {
-			return false, 0, err
+			return nil, nil, err
 		}
 	}
-	return to.archived, to.collection, nil
+	return &to.archived, &to.collection, nil
 }
 
 // sameJSON tells whether two texts are the same JSON value.

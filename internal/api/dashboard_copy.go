@@ -68,6 +68,9 @@ func (a *API) copyInto(r *request, c store.Card, in permission.CollectionID) (in
 	if errors.As(err, &refused) || errors.As(err, &broken) {
 		return 0, nil
 	}
+	if err == nil { // trying the question may have taken long
+		err = a.mayPutInto(r, "collection_id", in)
+	}
 	if err == nil {
 		c, err = a.store.CreateCard(r.ctx(), r.actor(), c)
 	}

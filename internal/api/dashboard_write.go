@@ -90,60 +90,45 @@ type seriesEntry struct {
 	ID ID `json:"id" rule:"required"`
 }
 
+// updateDashboard changes what was given; null erases what may be absent, and
+// is ignored elsewhere.
 func (a *API) updateDashboard(r *request) (any, error) {
-	d, b := r.object.(store.Dashboard), bodyOf[dashboardUpdateWire](r)
-	if err := knownWidth(orZero(b.Width.Ptr())); err != nil {
+	was, b := r.object.(store.Dashboard), bodyOf[dashboardUpdateWire](r)
+	u := store.DashboardUpdate{Name: b.Name.Ptr(), Width: b.Width.Ptr(), Description: b.Description.Change(), Parameters: sent(b.Parameters),
+		AutoApplyFilters: b.AutoApplyFilters.Ptr(), CollectionPosition: b.CollectionPosition.Change(), CacheTTL: b.CacheTTL.Change(), Tabs: b.tabs()}
+	if err := knownWidth(orZero(u.Width)); err != nil {
 		return nil, err
 	}
-	stored := d.Dashcards
-	d.Dashcards, d.Tabs = nil, nil // nil lists stay as they are
-	b.set(&d)
+	if u.Width != nil && *u.Width == "" {
+		u.Width = nil
+	}
+	var err error
 	if list, given := b.Dashcards.Get(); given {
-		var err error
-		if d.Dashcards, err = a.dashcards(r, stored, list); err != nil {
+		if u.Dashcards, err = a.dashcards(r, was.Dashcards, list); err != nil {
 			return nil, err
 		}
 	}
-	var err error
-	if d.Archived, d.Collection, err = a.replace(r, placed{d.Archived, d.Collection}, b.Archived, b.CollectionID); err != nil {
+	if u.Archived, u.Collection, err = a.replace(r, placed{was.Archived, was.Collection}, b.Archived, b.CollectionID); err != nil {
 		return nil, err
 	}
-	if d, err = a.store.UpdateDashboard(r.ctx(), r.actor(), d); err != nil {
+	d, err := a.store.UpdateDashboard(r.ctx(), r.actor(), was, u)
+	if err != nil {
 		return nil, err
 	}
 	return a.dashboardWire(r, d)
 }
 
-// set writes what is not about cards. null erases what may be absent, and is
-// ignored elsewhere.
-func (b *dashboardUpdateWire) set(d *store.Dashboard) {
-	if v, ok := b.Name.Get(); ok {
-		d.Name = v
+// tabs is the complete new list, or nil when none was given.
+func (b *dashboardUpdateWire) tabs() []store.Tab {
+	list, given := b.Tabs.Get()
+	if !given {
+		return nil
 	}
-	if b.Description.Set {
-		d.Description = b.Description.Ptr()
+	tabs := make([]store.Tab, 0, len(list))
+	for i, t := range list {
+		tabs = append(tabs, store.Tab{ID: int64(t.ID), Name: t.Name, Position: i})
 	}
-	if b.Parameters.Set {
-		d.Parameters = sent(b.Parameters)
-	}
-	if b.CollectionPosition.Set {
-		d.CollectionPosition = b.CollectionPosition.Ptr()
-	}
-	if b.CacheTTL.Set {
-		d.CacheTTL = b.CacheTTL.Ptr()
-	}
-	if v, ok := b.Width.Get(); ok {
-		d.Width = v
-	}
-	if v, ok := b.AutoApplyFilters.Get(); ok {
-		d.AutoApplyFilters = v
-	}
-	if list, ok := b.Tabs.Get(); ok {
-		d.Tabs = make([]store.Tab, 0, len(list))
-		for i, t := range list {
-			d.Tabs = append(d.Tabs, store.Tab{ID: int64(t.ID), Name: t.Name, Position: i})
-		}
-	}
+	return tabs
 }
 
 // dashcards is the complete new list. A card that was not yet at a place must

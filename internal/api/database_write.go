@@ -106,21 +106,21 @@ func (a *API) updateDatabase(r *request) (any, error) {
 	if b.Engine != nil && *b.Engine != d.Engine {
 		return nil, wrongField("engine", "The engine of a database cannot be changed; connect it as a new one.")
 	}
-	moved := false
+	u := store.DatabaseUpdate{Name: b.Name, Description: b.Description.Change(), Caveats: b.Caveats.Change(), PointsOfInterest: b.PointsOfInterest.Change(),
+		FullSync: b.IsFullSync, OnDemand: b.IsOnDemand, AutoRunQueries: b.AutoRunQueries, Refingerprint: b.Refingerprint,
+		CacheTTL: b.CacheTTL.Change(), Schedules: json.RawMessage(b.Schedules), Settings: json.RawMessage(b.Settings)}
 	if b.Details != nil {
-		details := unmasked(json.RawMessage(b.Details), d.Details)
-		if moved = !sameJSON(details, d.Details); moved {
+		if details := unmasked(json.RawMessage(b.Details), d.Details); !sameJSON(details, d.Details) {
 			if err := a.mayReconnect(r, d, details); err != nil {
 				return nil, err
 			}
-			d.Details = details
+			u.Details = details
 		}
 	}
-	b.set(&d)
-	if d, err = a.store.UpdateDatabase(r.ctx(), r.actor(), d); err != nil {
+	if d, err = a.store.UpdateDatabase(r.ctx(), r.actor(), d, u); err != nil {
 		return nil, err
 	}
-	if moved {
+	if u.Details != nil {
 		if err := a.door.Sync(r.ctx(), r.actor(), d.ID); err != nil {
 			a.log.Warn("sync after a change of the connection failed", "request_id", r.rec.id, "database", d.ID, "error", err)
 		}
@@ -128,52 +128,25 @@ func (a *API) updateDatabase(r *request) (any, error) {
 	return a.databaseNow(r, d)
 }
 
-// mayReconnect tries the new details of a connection.
+// mayReconnect tries the new details of a connection. That may take its time,
+// so that the right to do it is asked before and after.
 func (a *API) mayReconnect(r *request, d store.Database, details json.RawMessage) error {
-	// Details of an embedded engine name a file of this server, and it must
-	// not be for the manager of one database to have any file read.
-	if d.Engine == "sqlite" {
-		if err := r.access.Check(permission.Administer, permission.Server); err != nil {
-			return err
+	may := func() error {
+		// Details of an embedded engine name a file of this server, and it must
+		// not be for the manager of one database to have any file read.
+		if d.Engine == "sqlite" {
+			return r.access.Check(permission.Administer, permission.Server)
 		}
+		return r.access.Check(permission.ManageDatabase, permission.ADatabase(d.ID))
 	}
-	return a.connects(r, d.Engine, details)
-}
-
-func (b *databaseUpdateWire) set(d *store.Database) {
-	if b.Name != nil {
-		d.Name = *b.Name
+	if err := may(); err != nil {
+		return err
 	}
-	if b.Description.Set {
-		d.Description = b.Description.Ptr()
+	if err := a.connects(r, d.Engine, details); err != nil {
+		return err
 	}
-	if b.Caveats.Set {
-		d.Caveats = b.Caveats.Ptr()
-	}
-	if b.PointsOfInterest.Set {
-		d.PointsOfInterest = b.PointsOfInterest.Ptr()
-	}
-	if b.IsFullSync != nil {
-		d.FullSync = *b.IsFullSync
-	}
-	if b.IsOnDemand != nil {
-		d.OnDemand = *b.IsOnDemand
-	}
-	if b.AutoRunQueries != nil {
-		d.AutoRunQueries = *b.AutoRunQueries
-	}
-	if b.Refingerprint != nil {
-		d.Refingerprint = b.Refingerprint
-	}
-	if b.CacheTTL.Set {
-		d.CacheTTL = b.CacheTTL.Ptr()
-	}
-	if b.Schedules != nil {
-		d.Schedules = json.RawMessage(b.Schedules)
-	}
-	if b.Settings != nil {
-		d.Settings = json.RawMessage(b.Settings)
-	}
+	a.lookAgain(r)
+	return may()
 }
 
 func (a *API) deleteDatabase(r *request) (any, error) {

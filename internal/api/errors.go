@@ -115,6 +115,8 @@ func (a *API) fail(w http.ResponseWriter, r *request, err error) {
 		a.writeJSON(w, r, http.StatusBadRequest, map[string]string{"message": notRun.Message, "error_type": notRun.Type})
 	case errors.As(err, &inQuery):
 		a.writeJSON(w, r, http.StatusBadRequest, map[string]any{"message": inQuery.Error(), "path": inQuery.Path})
+	case errors.Is(err, store.ErrChanged):
+		a.writeJSON(w, r, http.StatusConflict, map[string]string{"message": changedText})
 	case errors.Is(err, store.ErrStale), errors.Is(err, store.ErrConflict):
 		writeText(w, http.StatusConflict, staleText)
 	case errors.As(err, &tooLarge):
@@ -132,6 +134,10 @@ func (a *API) fail(w http.ResponseWriter, r *request, err error) {
 
 // staleText is Metabase's text for a graph that somebody else changed.
 const staleText = "Looks like someone else edited the permissions and your data is out of date. Please fetch new data and try again."
+
+// changedText is the answer to an update of what somebody else has moved,
+// archived or changed since the right to update it was asked.
+const changedText = "Somebody else moved, archived or changed this at the same time, so nothing was saved. Fetch it again and repeat what you did."
 
 // internal is the answer when something broke that the client cannot mend.
 func (a *API) internal(w http.ResponseWriter, r *request) {

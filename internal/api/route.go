@@ -226,6 +226,12 @@ func (a *API) serve(rt *Route, w http.ResponseWriter, hr *http.Request) {
 	a.reply(w, r, result)
 }
 
+// lookAgain makes r.access what the person may do now, after something that
+// took its time.
+func (a *API) lookAgain(r *request) {
+	r.access = a.store.Graph().AccessOf(r.access.User())
+}
+
 func (a *API) run(rt *Route, r *request) (any, error) {
 	if err := a.authenticate(r); err != nil {
 		return nil, err
@@ -267,7 +273,7 @@ func (a *API) run(rt *Route, r *request) (any, error) {
 			return nil, err
 		}
 		// A body can be long in coming: what counts is what they may do now.
-		r.access = a.store.Graph().AccessOf(r.access.User())
+		a.lookAgain(r)
 		if r.access.User() == 0 && !rt.Need.public {
 			return nil, errUnauthenticated
 		}

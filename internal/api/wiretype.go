@@ -30,6 +30,15 @@ func (o Opt[T]) Ptr() *T {
 	return nil
 }
 
+// Change is what an update of something that may be absent says: nil nothing,
+// a nil inside that it goes.
+func (o Opt[T]) Change() **T {
+	if !o.Set {
+		return nil
+	}
+	return new(o.Ptr())
+}
+
 func (Opt[T]) optional() {}
 
 // Object is a JSON object kept byte for byte; nil when none was sent.

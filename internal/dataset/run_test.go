@@ -352,8 +352,8 @@ func TestWarehouseThatCannotBeReachedIsToldToAdministratorsOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db.Details = json.RawMessage(`{"db":"/no/such/place/secret.db"}`)
-	if _, err := w.store.UpdateDatabase(t.Context(), store.Actor{}, db); err != nil {
+	gone := store.DatabaseUpdate{Details: json.RawMessage(`{"db":"/no/such/place/secret.db"}`)}
+	if _, err := w.store.UpdateDatabase(t.Context(), store.Actor{}, db, gone); err != nil {
 		t.Fatal(err)
 	}
 	if says := fails(t, second(w.run(w.admin, ask(w.list("orders")))), QueryFailed); !strings.Contains(says, "/no/such/place/secret.db") {

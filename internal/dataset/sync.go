@@ -141,8 +141,7 @@ func (d *Door) keepSample(ctx context.Context, by store.Actor, db store.Database
 		DB string `json:"db"`
 	}
 	if err := json.Unmarshal(db.Details, &has); err != nil || has.DB != file {
-		db.Details = details
-		if _, err := d.store.UpdateDatabase(ctx, by, db); err != nil {
+		if _, err := d.store.UpdateDatabase(ctx, by, db, store.DatabaseUpdate{Details: details}); err != nil {
 			return err
 		}
 	}

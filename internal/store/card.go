@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -39,6 +40,26 @@ type Card struct {
 	Dashboard             *int64 // of a question that lives in a dashboard
 }
 
+// CardUpdate changes a card; what is nil stays as it is.
+type CardUpdate struct {
+	Name, Display, Type           *string
+	Description, QueryType        **string
+	Question                      *CardQuestion
+	VisualizationSettings         json.RawMessage
+	Parameters, ParameterMappings json.RawMessage
+	Collection                    *permission.CollectionID // moves it
+	Archived                      *bool
+	CollectionPosition, CacheTTL  **int
+}
+
+// CardQuestion is what a card asks, with what was found out about it.
+type CardQuestion struct {
+	DatasetQuery, ResultMetadata json.RawMessage
+	QueryType                    *string
+	Database                     *catalog.DatabaseID
+	Table                        *catalog.TableID
+}
+
 // CardQuery selects cards.
 type CardQuery struct {
 	Archived   Archived
@@ -68,11 +89,6 @@ func (s *Store) Card(ctx context.Context, id int64) (Card, error) {
 
 func readCard(ctx context.Context, c conn, id int64) (Card, error) {
 	return one(ctx, c, scanCard, "select "+cardColumns+" from cards where id = $1", id)
-}
-
-// CardByEntityID returns the card with the entity id, or ErrNotFound.
-func (s *Store) CardByEntityID(ctx context.Context, id string) (Card, error) {
-	return one(ctx, s.reader(), scanCard, "select "+cardColumns+" from cards where entity_id = $1", id)
 }
 
 // Cards lists the cards that the query selects, by name without regard to
@@ -133,29 +149,72 @@ func (s *Store) CreateCard(ctx context.Context, who Actor, n Card) (made Card, e
 	return made, err
 }
 
-// UpdateCard writes the card with the id as given, but for its creator, entity
-// id and creation time. Errors as CreateCard, and ErrNotFound.
-func (s *Store) UpdateCard(ctx context.Context, who Actor, n Card) (is Card, err error) {
+// UpdateCard changes a card that was as given when it was decided that who may
+// change it so. Nothing is written, and the error is ErrChanged, when that no
+// longer holds: when it was moved, archived or restored since, or got another
+// question or other parameters and the update says something about them. Other
+// errors as CreateCard, and ErrNotFound.
+func (s *Store) UpdateCard(ctx context.Context, who Actor, was Card, u CardUpdate) (is Card, err error) {
 	now := s.now()
 	err = s.tx(ctx, func(c conn) error {
-		was, err := readCard(ctx, c, n.ID)
+		// Writing the row first makes whatever else would change it wait.
+		is, err = one(ctx, c, scanCard, "update cards set updated_at = $1 where id = $2 returning "+cardColumns, now, was.ID)
 		if err != nil {
 			return err
 		}
-		if err := c.checkCard(ctx, &n, was); err != nil {
+		if u.stale(was, is) {
+			return fmt.Errorf("card %d: %w", was.ID, ErrChanged)
+		}
+		n := u.over(is)
+		if err := c.checkCard(ctx, &n, is); err != nil {
 			return err
 		}
 		is, err = one(ctx, c, scanCard, `update cards set name = $1, name_fold = $2, description = $3, display = $4, dataset_query = $5,
 			visualization_settings = $6, parameters = $7, parameter_mappings = $8, result_metadata = $9, type = $10, query_type = $11,
 			database_id = $12, table_id = $13, collection_id = $14, collection_position = $15, cache_ttl = $16, archived = $17,
-			archived_directly = $17 and (archived_directly or not archived), archived_with = case when $17 then archived_with end,
-			updated_at = $18, dashboard_id = $19 where id = $20 returning `+cardColumns,
+			archived_directly = $17 and (archived_directly or not archived), archived_with = case when $17 then archived_with end
+			where id = $18 returning `+cardColumns,
 			n.Name, fold(n.Name), n.Description, n.Display, n.DatasetQuery, n.VisualizationSettings, n.Parameters, n.ParameterMappings,
 			n.ResultMetadata, n.Type, n.QueryType, n.Database, n.Table, null(n.Collection), n.CollectionPosition, n.CacheTTL, n.Archived,
-			now, n.Dashboard, n.ID)
+			n.ID)
 		return gone(err)
 	})
 	return is, err
+}
+
+// stale tells whether a card is no longer what it was in that on which the
+// right to change it so depends. Who may give it parameters depends on the
+// question and on the parameters that it has.
+func (u CardUpdate) stale(was, is Card) bool {
+	asks := u.Question != nil || u.Parameters != nil
+	return is.Collection != was.Collection || is.Archived != was.Archived ||
+		asks && !bytes.Equal(is.DatasetQuery, was.DatasetQuery) || u.Parameters != nil && !bytes.Equal(is.Parameters, was.Parameters)
+}
+
+// over is the card with the changes.
+func (u CardUpdate) over(c Card) Card {
+	set(&c.Name, u.Name)
+	set(&c.Display, u.Display)
+	set(&c.Type, u.Type)
+	set(&c.Description, u.Description)
+	if q := u.Question; q != nil {
+		c.DatasetQuery, c.ResultMetadata, c.QueryType, c.Database, c.Table = q.DatasetQuery, q.ResultMetadata, q.QueryType, q.Database, q.Table
+	}
+	set(&c.QueryType, u.QueryType)
+	setJSON(&c.VisualizationSettings, u.VisualizationSettings)
+	setJSON(&c.Parameters, u.Parameters)
+	setJSON(&c.ParameterMappings, u.ParameterMappings)
+	set(&c.Collection, u.Collection)
+	set(&c.CollectionPosition, u.CollectionPosition)
+	set(&c.CacheTTL, u.CacheTTL)
+	set(&c.Archived, u.Archived)
+	return c
+}
+
+func setJSON(into *json.RawMessage, v json.RawMessage) {
+	if v != nil {
+		*into = v
+	}
 }
 
 // checkCard fills in what may be left out and refuses what cannot be saved.

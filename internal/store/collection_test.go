@@ -217,9 +217,8 @@ func TestArchivingTakesEverythingInACollectionAlongAndBack(t *testing.T) {
 		refused(t, second(s.CreateCollection(ctx, who, store.NewCollection{Name: "In", Parent: a.ID})), "parent_id", "is archived")
 		refused(t, second(s.CreateCard(ctx, who, store.Card{Name: "in", Collection: a.ID})), "collection_id", "is archived")
 		refused(t, second(s.UpdateCollection(ctx, who, a.ID, store.CollectionUpdate{Parent: &early.ID})), "parent_id", "is archived")
-		restored := card
-		restored.Archived = false
-		refused(t, second(s.UpdateCard(ctx, who, restored)), "collection_id", "is archived")
+		archived := must[store.Card](t)(s.Card(ctx, card.ID))
+		refused(t, second(s.UpdateCard(ctx, who, archived, store.CardUpdate{Archived: new(bool)})), "collection_id", "is archived")
 		if all := must[[]store.Collection](t)(s.Collections(ctx, store.CollectionQuery{Archived: store.OnlyArchived})); len(all) != 3 {
 			t.Errorf("%d collections are archived", len(all))
 		}

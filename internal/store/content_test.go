@@ -41,27 +41,46 @@ func TestACardComesBackByteByByte(t *testing.T) {
 		if d := cmp.Diff(want, read); d != "" {
 			t.Error(d)
 		}
-		if by := must[store.Card](t)(s.CardByEntityID(ctx, made.EntityID)); by.ID != made.ID {
-			t.Errorf("the entity id leads to %d", by.ID)
-		}
 		bare := must[store.Card](t)(s.CreateCard(ctx, store.Actor{User: 1}, store.Card{Name: "bare"}))
 		if bare.DatasetQuery != nil || bare.Description != nil || bare.Database != nil || bare.Collection != permission.Root || bare.Type != "question" || bare.Creator != 1 {
 			t.Errorf("a bare card is %+v", bare)
 		}
-		// Updates write what is given, but not who made it and when.
-		change := read
-		change.Name, change.Description, change.Creator, change.EntityID, change.Collection = "New", nil, 99, "other", permission.Root
-		got := must[store.Card](t)(s.UpdateCard(ctx, store.Actor{User: 1}, change))
-		if got.Name != "New" || got.Description != nil || got.Creator != 1 || got.EntityID != read.EntityID || got.Collection != permission.Root || !got.CreatedAt.Equal(read.CreatedAt) {
+		// Updates write what they name and nothing else.
+		name, none, root := "New", (*string)(nil), permission.Root
+		got := must[store.Card](t)(s.UpdateCard(ctx, store.Actor{User: 2}, read, store.CardUpdate{Name: &name, Description: &none, Collection: &root}))
+		want = read
+		want.Name, want.Description, want.Collection, want.UpdatedAt = "New", nil, permission.Root, got.UpdatedAt
+		if d := cmp.Diff(want, got); d != "" || !got.UpdatedAt.After(read.UpdatedAt) && !got.UpdatedAt.Equal(read.UpdatedAt) {
+			t.Error(d)
+		}
+		question := store.CardQuestion{DatasetQuery: json.RawMessage(`{"database":1, "type":"native"}`), QueryType: ptr("native"), ResultMetadata: json.RawMessage(`[]`)}
+		all := store.CardUpdate{Display: ptr("line"), Type: ptr("metric"), QueryType: ptr(ptr("query")), Question: &question, VisualizationSettings: json.RawMessage(`{"q":1}`),
+			Parameters: json.RawMessage(`[1]`), ParameterMappings: json.RawMessage(`null`), CollectionPosition: ptr((*int)(nil)), CacheTTL: ptr(ptr(9))}
+		want = got
+		want.Display, want.Type, want.QueryType, want.DatasetQuery, want.Database, want.Table = "line", "metric", ptr("query"), question.DatasetQuery, nil, nil
+		want.ResultMetadata, want.VisualizationSettings, want.Parameters, want.ParameterMappings = question.ResultMetadata, all.VisualizationSettings, all.Parameters, all.ParameterMappings
+		want.CollectionPosition, want.CacheTTL = nil, ptr(9)
+		got = must[store.Card](t)(s.UpdateCard(ctx, store.Actor{User: 2}, got, all))
+		want.UpdatedAt = got.UpdatedAt
+		if d := cmp.Diff(want, got); d != "" {
+			t.Error(d)
+		}
+		if got = must[store.Card](t)(s.UpdateCard(ctx, store.Actor{}, got, store.CardUpdate{Archived: ptr(true)})); !got.ArchivedDirectly {
 			t.Errorf("got %+v", got)
 		}
-		got.Archived = true
-		if got = must[store.Card](t)(s.UpdateCard(ctx, store.Actor{}, got)); !got.ArchivedDirectly {
+		if got = must[store.Card](t)(s.UpdateCard(ctx, store.Actor{}, got, store.CardUpdate{Archived: ptr(false)})); got.ArchivedDirectly || got.Archived {
 			t.Errorf("got %+v", got)
 		}
-		got.Archived = false
-		if got = must[store.Card](t)(s.UpdateCard(ctx, store.Actor{}, got)); got.ArchivedDirectly || got.Archived {
-			t.Errorf("got %+v", got)
+		for _, c := range []struct {
+			wrong       store.CardUpdate
+			field, text string
+		}{
+			{store.CardUpdate{Name: ptr(" ")}, "name", "non-blank"},
+			{store.CardUpdate{Question: &store.CardQuestion{Database: ptr(catalog.DatabaseID(99))}}, "database_id", "no database 99"},
+			{store.CardUpdate{Question: &store.CardQuestion{Table: ptr(catalog.TableID(99))}}, "table_id", "no table 99"},
+			{store.CardUpdate{Collection: ptr(permission.CollectionID(99))}, "collection_id", "no collection 99"},
+		} {
+			refused(t, second(s.UpdateCard(ctx, store.Actor{User: 1}, got, c.wrong)), c.field, c.text)
 		}
 		for _, c := range []struct {
 			alter       func(*store.Card)
@@ -76,10 +95,9 @@ func TestACardComesBackByteByByte(t *testing.T) {
 			wrong := read
 			c.alter(&wrong)
 			refused(t, second(s.CreateCard(ctx, store.Actor{User: 1}, wrong)), c.field, c.text)
-			refused(t, second(s.UpdateCard(ctx, store.Actor{User: 1}, wrong)), c.field, c.text)
 		}
 		check(t, s.DeleteCard(ctx, store.Actor{}, made.ID))
-		for _, err := range []error{second(s.Card(ctx, made.ID)), s.DeleteCard(ctx, store.Actor{}, made.ID), second(s.UpdateCard(ctx, store.Actor{}, read)), second(s.CardByEntityID(ctx, "x"))} {
+		for _, err := range []error{second(s.Card(ctx, made.ID)), s.DeleteCard(ctx, store.Actor{}, made.ID), second(s.UpdateCard(ctx, store.Actor{}, read, store.CardUpdate{}))} {
 			if !errors.Is(err, store.ErrNotFound) {
 				t.Errorf("want ErrNotFound, got %v", err)
 			}
@@ -162,14 +180,15 @@ func TestADashboardsListsAreComplete(t *testing.T) {
 		if d.Width != "fixed" || len(d.EntityID) != 21 || string(d.Parameters) != `[{"id":"p"}]` || !d.AutoApplyFilters || d.Creator != 1 {
 			t.Errorf("got %+v", d)
 		}
-		d.Tabs = []store.Tab{{ID: -1, Name: "first"}, {ID: -2, Name: "second"}}
-		d.Dashcards = []store.Dashcard{
+		u := store.DashboardUpdate{}
+		u.Tabs = []store.Tab{{ID: -1, Name: "first"}, {ID: -2, Name: "second"}}
+		u.Dashcards = []store.Dashcard{
 			{ID: 0, Card: &a, Tab: ptr(int64(-2)), Row: 1, Col: 2, SizeX: 3, SizeY: 4, VisualizationSettings: json.RawMessage(`{"a": 1}`),
 				ParameterMappings: json.RawMessage(`[]`), InlineParameters: json.RawMessage(`["p"]`), Series: []int64{c, b}},
 			{ID: -1, Tab: ptr(int64(-1)), SizeX: 1, SizeY: 1}, // a text
 			{ID: -1, Card: &a, Tab: ptr(int64(-1)), SizeX: 1, SizeY: 1},
 		}
-		got := must[store.Dashboard](t)(s.UpdateDashboard(ctx, who, d))
+		got := must[store.Dashboard](t)(s.UpdateDashboard(ctx, who, d, u))
 		if d := cmp.Diff(must[store.Dashboard](t)(s.Dashboard(ctx, d.ID)), got); d != "" {
 			t.Error(d)
 		}
@@ -182,22 +201,30 @@ func TestADashboardsListsAreComplete(t *testing.T) {
 			t.Errorf("got %+v", first)
 		}
 		// The same again changes nothing but the time.
-		again := must[store.Dashboard](t)(s.UpdateDashboard(ctx, who, got))
+		again := must[store.Dashboard](t)(s.UpdateDashboard(ctx, who, got, store.DashboardUpdate{Tabs: got.Tabs, Dashcards: got.Dashcards}))
 		if ids(again) != ids(got) {
 			t.Errorf("ids went from %s to %s", ids(got), ids(again))
 		}
 		// nil lists stay; others are complete.
-		bare := again
-		bare.Tabs, bare.Dashcards, bare.Name = nil, nil, "Renamed"
-		if kept := must[store.Dashboard](t)(s.UpdateDashboard(ctx, who, bare)); ids(kept) != ids(got) || kept.Name != "Renamed" {
-			t.Errorf("nil lists made it %+v", kept)
+		kept := must[store.Dashboard](t)(s.UpdateDashboard(ctx, who, again, store.DashboardUpdate{Name: ptr("Renamed")}))
+		want := again
+		want.Name, want.UpdatedAt = "Renamed", kept.UpdatedAt
+		if d := cmp.Diff(want, kept); d != "" {
+			t.Error(d)
 		}
-		less := again
-		less.Tabs = []store.Tab{again.Tabs[1], {ID: -7, Name: "third"}}
+		more := store.DashboardUpdate{Width: ptr("full"), Description: ptr(ptr("d")), Parameters: json.RawMessage(`[]`), AutoApplyFilters: ptr(false),
+			CollectionPosition: ptr(ptr(4)), CacheTTL: ptr(ptr(5))}
+		again = must[store.Dashboard](t)(s.UpdateDashboard(ctx, who, kept, more))
+		want.Width, want.Description, want.Parameters, want.AutoApplyFilters, want.CollectionPosition, want.CacheTTL = "full", ptr("d"), more.Parameters, false, ptr(4), ptr(5)
+		want.UpdatedAt = again.UpdatedAt
+		if d := cmp.Diff(want, again); d != "" {
+			t.Error(d)
+		}
+		less := store.DashboardUpdate{Tabs: []store.Tab{again.Tabs[1], {ID: -7, Name: "third"}}}
 		moved := again.Dashcards[1]
 		moved.Tab = ptr(int64(-7))
 		less.Dashcards = []store.Dashcard{moved}
-		got = must[store.Dashboard](t)(s.UpdateDashboard(ctx, who, less))
+		got = must[store.Dashboard](t)(s.UpdateDashboard(ctx, who, again, less))
 		if len(got.Tabs) != 2 || got.Tabs[0].ID != again.Tabs[1].ID || got.Tabs[1].Name != "third" || len(got.Dashcards) != 1 || got.Dashcards[0].ID != moved.ID || *got.Dashcards[0].Tab != got.Tabs[1].ID {
 			t.Errorf("got %+v", got)
 		}
@@ -205,24 +232,22 @@ func TestADashboardsListsAreComplete(t *testing.T) {
 		other := must[store.Dashboard](t)(s.CreateDashboard(ctx, who, store.Dashboard{Name: "Other", Tabs: []store.Tab{{Name: "theirs"}}, Dashcards: []store.Dashcard{{Tab: ptr(int64(0)), Card: &b}}}))
 		archived := must[store.Card](t)(s.CreateCard(ctx, who, store.Card{Name: "archived", Archived: true}))
 		for _, c := range []struct {
-			alter       func(*store.Dashboard)
+			wrong       store.DashboardUpdate
 			field, text string
 		}{
-			{func(d *store.Dashboard) { d.Name = "" }, "name", "non-blank"},
-			{func(d *store.Dashboard) { d.Collection = 99 }, "collection_id", "no collection 99"},
-			{func(d *store.Dashboard) { d.Tabs = other.Tabs }, "tabs", "not of this dashboard"},
-			{func(d *store.Dashboard) { d.Tabs = []store.Tab{{ID: -1}, {ID: -1}} }, "tabs", "given to two tabs"},
-			{func(d *store.Dashboard) { d.Dashcards = []store.Dashcard{{ID: other.Dashcards[0].ID}} }, "dashcards", "not of this dashboard"},
-			{func(d *store.Dashboard) { d.Dashcards = []store.Dashcard{moved, moved} }, "dashcards", "no tab -7"},
-			{func(d *store.Dashboard) { d.Dashcards = []store.Dashcard{got.Dashcards[0], got.Dashcards[0]} }, "dashcards", "given to two dashcards"},
-			{func(d *store.Dashboard) { d.Dashcards = []store.Dashcard{{Card: ptr(int64(99))}} }, "dashcards", "no card 99"},
-			{func(d *store.Dashboard) { d.Dashcards = []store.Dashcard{{Series: []int64{98}}} }, "dashcards", "no card 98"},
-			{func(d *store.Dashboard) { d.Dashcards = []store.Dashcard{{Card: &archived.ID}} }, "dashcards", "is archived"},
-			{func(d *store.Dashboard) { d.Dashcards = []store.Dashcard{{Tab: &other.Tabs[0].ID}} }, "dashcards", "no tab"},
+			{store.DashboardUpdate{Name: ptr("")}, "name", "non-blank"},
+			{store.DashboardUpdate{Collection: ptr(permission.CollectionID(99))}, "collection_id", "no collection 99"},
+			{store.DashboardUpdate{Tabs: other.Tabs}, "tabs", "not of this dashboard"},
+			{store.DashboardUpdate{Tabs: []store.Tab{{ID: -1}, {ID: -1}}}, "tabs", "given to two tabs"},
+			{store.DashboardUpdate{Dashcards: []store.Dashcard{{ID: other.Dashcards[0].ID}}}, "dashcards", "not of this dashboard"},
+			{store.DashboardUpdate{Dashcards: []store.Dashcard{moved, moved}}, "dashcards", "no tab -7"},
+			{store.DashboardUpdate{Dashcards: []store.Dashcard{got.Dashcards[0], got.Dashcards[0]}}, "dashcards", "given to two dashcards"},
+			{store.DashboardUpdate{Dashcards: []store.Dashcard{{Card: ptr(int64(99))}}}, "dashcards", "no card 99"},
+			{store.DashboardUpdate{Dashcards: []store.Dashcard{{Series: []int64{98}}}}, "dashcards", "no card 98"},
+			{store.DashboardUpdate{Dashcards: []store.Dashcard{{Card: &archived.ID}}}, "dashcards", "is archived"},
+			{store.DashboardUpdate{Dashcards: []store.Dashcard{{Tab: &other.Tabs[0].ID}}}, "dashcards", "no tab"},
 		} {
-			wrong := got
-			c.alter(&wrong)
-			refused(t, second(s.UpdateDashboard(ctx, who, wrong)), c.field, c.text)
+			refused(t, second(s.UpdateDashboard(ctx, who, got, c.wrong)), c.field, c.text)
 		}
 		if now := must[store.Dashboard](t)(s.Dashboard(ctx, d.ID)); cmp.Diff(now, got) != "" {
 			t.Errorf("a refused update left something:\n%s", cmp.Diff(got, now))
@@ -235,13 +260,98 @@ func TestADashboardsListsAreComplete(t *testing.T) {
 		}
 		inside := must[store.Card](t)(s.CreateCard(ctx, who, store.Card{Name: "inside", Dashboard: &other.ID}))
 		check(t, s.DeleteDashboard(ctx, who, other.ID))
-		for _, err := range []error{second(s.Dashboard(ctx, other.ID)), second(s.Card(ctx, inside.ID)), s.DeleteDashboard(ctx, who, other.ID), second(s.UpdateDashboard(ctx, who, other)), second(s.DashboardByEntityID(ctx, other.EntityID))} {
+		for _, err := range []error{second(s.Dashboard(ctx, other.ID)), second(s.Card(ctx, inside.ID)), s.DeleteDashboard(ctx, who, other.ID), second(s.UpdateDashboard(ctx, who, other, store.DashboardUpdate{}))} {
 			if !errors.Is(err, store.ErrNotFound) {
 				t.Errorf("want ErrNotFound, got %v", err)
 			}
 		}
-		if by := must[store.Dashboard](t)(s.DashboardByEntityID(ctx, d.EntityID)); by.ID != d.ID || len(by.Dashcards) != 1 {
-			t.Errorf("the entity id leads to %+v", by)
+	})
+}
+
+// What an administrator does between the check and the write of somebody
+// else's update is not undone, and the update is not written in a place that
+// nobody checked.
+func TestAnUpdateHoldsOnlyForWhatWasChecked(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		ctx := t.Context()
+		storetest.SetUp(t, s)
+		who, admin := store.Actor{User: 2}, store.Actor{User: 1}
+		other := folder(t, s, "Other", permission.Root).ID
+		mapped := json.RawMessage(`[{"target":["dimension"]}]`)
+		for _, c := range []struct {
+			name    string
+			between store.CardUpdate
+			update  store.CardUpdate
+			stale   bool
+		}{
+			{"moved", store.CardUpdate{Collection: &other}, store.CardUpdate{Name: ptr("mine")}, true},
+			{"archived", store.CardUpdate{Archived: ptr(true)}, store.CardUpdate{Name: ptr("mine")}, true},
+			{"asked anew, and a question", store.CardUpdate{Question: &store.CardQuestion{DatasetQuery: json.RawMessage(`{"x":2}`)}},
+				store.CardUpdate{Question: &store.CardQuestion{DatasetQuery: json.RawMessage(`{"x":3}`)}}, true},
+			{"asked anew, and parameters", store.CardUpdate{Question: &store.CardQuestion{DatasetQuery: json.RawMessage(`{"x":2}`)}}, store.CardUpdate{Parameters: mapped}, true},
+			{"without parameters, and parameters", store.CardUpdate{Parameters: json.RawMessage(`[]`)}, store.CardUpdate{Parameters: mapped}, true},
+			{"asked anew, and a name", store.CardUpdate{Question: &store.CardQuestion{DatasetQuery: json.RawMessage(`{"x":2}`)}}, store.CardUpdate{Name: ptr("mine")}, false},
+			{"described, and a name", store.CardUpdate{Description: ptr(ptr("theirs"))}, store.CardUpdate{Name: ptr("mine")}, false},
+		} {
+			was := must[store.Card](t)(s.CreateCard(ctx, admin, store.Card{Name: "card", DatasetQuery: json.RawMessage(`{"x":1}`), Parameters: mapped}))
+			is := must[store.Card](t)(s.UpdateCard(ctx, admin, was, c.between))
+			got, err := s.UpdateCard(ctx, who, was, c.update)
+			if c.stale {
+				if got = must[store.Card](t)(s.Card(ctx, was.ID)); !errors.Is(err, store.ErrChanged) || cmp.Diff(is, got) != "" {
+					t.Errorf("%s: error %v, and the card is\n%s", c.name, err, cmp.Diff(is, got))
+				}
+				continue
+			}
+			is.Name, is.UpdatedAt = "mine", got.UpdatedAt
+			if d := cmp.Diff(is, got); err != nil || d != "" {
+				t.Errorf("%s: error %v, and the card is\n%s", c.name, err, d)
+			}
+		}
+
+		card := must[store.Card](t)(s.CreateCard(ctx, admin, store.Card{Name: "card"})).ID
+		on := []store.Dashcard{{Card: &card, SizeX: 1, SizeY: 1, ParameterMappings: mapped}}
+		for _, c := range []struct {
+			name    string
+			between func(was store.Dashboard) store.DashboardUpdate
+			update  store.DashboardUpdate
+			stale   bool
+		}{
+			{"moved", func(store.Dashboard) store.DashboardUpdate { return store.DashboardUpdate{Collection: &other} }, store.DashboardUpdate{Name: ptr("mine")}, true},
+			{"archived", func(store.Dashboard) store.DashboardUpdate { return store.DashboardUpdate{Archived: ptr(true)} }, store.DashboardUpdate{Name: ptr("mine")}, true},
+			{"unmapped, and dashcards", func(was store.Dashboard) store.DashboardUpdate {
+				list := slices.Clone(was.Dashcards)
+				list[0].ParameterMappings = nil
+				return store.DashboardUpdate{Dashcards: list}
+			}, store.DashboardUpdate{Dashcards: on}, true},
+			{"emptied, and a name", func(store.Dashboard) store.DashboardUpdate {
+				return store.DashboardUpdate{Dashcards: []store.Dashcard{}}
+			}, store.DashboardUpdate{Name: ptr("mine")}, false},
+		} {
+			was := must[store.Dashboard](t)(s.CreateDashboard(ctx, admin, store.Dashboard{Name: "dashboard", Dashcards: on}))
+			is := must[store.Dashboard](t)(s.UpdateDashboard(ctx, admin, was, c.between(was)))
+			got, err := s.UpdateDashboard(ctx, who, was, c.update)
+			if c.stale {
+				if got = must[store.Dashboard](t)(s.Dashboard(ctx, was.ID)); !errors.Is(err, store.ErrChanged) || cmp.Diff(is, got) != "" {
+					t.Errorf("dashboard %s: error %v, and it is\n%s", c.name, err, cmp.Diff(is, got))
+				}
+				continue
+			}
+			is.Name, is.UpdatedAt = "mine", got.UpdatedAt
+			if d := cmp.Diff(is, got); err != nil || d != "" {
+				t.Errorf("dashboard %s: error %v, and it is\n%s", c.name, err, d)
+			}
+		}
+
+		was := must[store.Database](t)(s.CreateDatabase(ctx, admin, store.Database{Name: "d", Engine: "sqlite", Details: json.RawMessage(`{"db":"a"}`)}))
+		is := must[store.Database](t)(s.UpdateDatabase(ctx, admin, was, store.DatabaseUpdate{Details: json.RawMessage(`{"db":"b"}`), Caveats: ptr(ptr("c"))}))
+		if _, err := s.UpdateDatabase(ctx, who, was, store.DatabaseUpdate{Details: json.RawMessage(`{"db":"c"}`)}); !errors.Is(err, store.ErrChanged) {
+			t.Errorf("details made from former ones: %v", err)
+		}
+		check(t, s.SetSyncStatus(ctx, was.ID, "complete"))
+		got := must[store.Database](t)(s.UpdateDatabase(ctx, who, was, store.DatabaseUpdate{Description: ptr(ptr("mine"))}))
+		is.Description, is.SyncStatus, is.UpdatedAt = ptr("mine"), "complete", got.UpdatedAt
+		if d := cmp.Diff(is, got); d != "" {
+			t.Error(d)
 		}
 	})
 }

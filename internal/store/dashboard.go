@@ -3,6 +3,9 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
 	"time"
 
 	"github.com/sluice-bi/sluice/internal/permission"
@@ -53,6 +56,21 @@ type Dashcard struct {
 	UpdatedAt             time.Time
 }
 
+// DashboardUpdate changes a dashboard; what is nil stays as it is. Tabs and
+// Dashcards are the complete new lists: ids <= 0 create, and a dashcard may
+// name a new tab by the negative id it has in Tabs; what the lists leave out
+// is removed.
+type DashboardUpdate struct {
+	Name, Width                  *string
+	Description                  **string
+	Parameters                   json.RawMessage
+	AutoApplyFilters, Archived   *bool
+	Collection                   *permission.CollectionID // moves it
+	CollectionPosition, CacheTTL **int
+	Tabs                         []Tab
+	Dashcards                    []Dashcard
+}
+
 // DashboardQuery selects dashboards.
 type DashboardQuery struct {
 	Archived   Archived
@@ -74,23 +92,14 @@ func scanDashboard(row scanner) (d Dashboard, err error) {
 // or ErrNotFound.
 func (s *Store) Dashboard(ctx context.Context, id int64) (d Dashboard, err error) {
 	err = s.view(ctx, func(c conn) error {
-		d, err = readDashboard(ctx, c, "id", id)
+		d, err = readDashboard(ctx, c, id)
 		return err
 	})
 	return d, err
 }
 
-// DashboardByEntityID returns the dashboard with the entity id, or ErrNotFound.
-func (s *Store) DashboardByEntityID(ctx context.Context, id string) (d Dashboard, err error) {
-	err = s.view(ctx, func(c conn) error {
-		d, err = readDashboard(ctx, c, "entity_id", id)
-		return err
-	})
-	return d, err
-}
-
-func readDashboard(ctx context.Context, c conn, column string, id any) (Dashboard, error) {
-	d, err := one(ctx, c, scanDashboard, "select "+dashboardColumns+" from dashboards where "+column+" = $1", id)
+func readDashboard(ctx context.Context, c conn, id int64) (Dashboard, error) {
+	d, err := one(ctx, c, scanDashboard, "select "+dashboardColumns+" from dashboards where id = $1", id)
 	if err != nil {
 		return d, err
 	}
@@ -162,7 +171,8 @@ func (s *Store) Dashboards(ctx context.Context, q DashboardQuery) ([]Dashboard, 
 }
 
 // CreateDashboard makes a dashboard, with the tabs and dashcards it is given.
-// Creator is who when zero. Errors as UpdateDashboard.
+// Creator is who when zero. Errors as
+// UpdateDashboard, but for ErrNotFound and ErrChanged.
 func (s *Store) CreateDashboard(ctx context.Context, who Actor, n Dashboard) (made Dashboard, err error) {
 	if n.Creator == 0 {
 		n.Creator = who.User
@@ -183,34 +193,37 @@ func (s *Store) CreateDashboard(ctx context.Context, who Actor, n Dashboard) (ma
 		if err := (layout{conn: c, ctx: ctx, now: now, dashboard: id}).write(n, Dashboard{}); err != nil {
 			return err
 		}
-		made, err = readDashboard(ctx, c, "id", id)
+		made, err = readDashboard(ctx, c, id)
 		return err
 	})
 	return made, err
 }
 
-// UpdateDashboard writes the dashboard with the id as given, but for its
-// creator, entity id and creation time. Tabs and Dashcards are the complete
-// new lists: ids <= 0 create, and a dashcard may name a new tab by the
-// negative id it has in Tabs; what the lists leave out is removed; nil lists
-// leave as it is. ErrNotFound; *InvalidError for a blank name, a collection or
-// card that is missing or archived, an id that is not of this dashboard.
-func (s *Store) UpdateDashboard(ctx context.Context, who Actor, n Dashboard) (is Dashboard, err error) {
+// UpdateDashboard changes a dashboard that was as given when it was decided
+// that who may change it so. Nothing is written, and the error is ErrChanged,
+// when it was moved, archived or restored since, or got other dashcards and
+// the update has a list of them. ErrNotFound; *InvalidError for a blank name,
+// a collection or card that is missing or archived, an id that is not of this
+// dashboard.
+func (s *Store) UpdateDashboard(ctx context.Context, who Actor, was Dashboard, u DashboardUpdate) (is Dashboard, err error) {
 	now := s.now()
 	err = s.tx(ctx, func(c conn) error {
-		// Writing the row first makes concurrent updates wait for each other.
-		n2, err := c.exec(ctx, "update dashboards set updated_at = $1 where id = $2", now, n.ID)
-		if err == nil && n2 == 0 {
+		// Writing the row first makes whatever else would change it wait.
+		changed, err := c.exec(ctx, "update dashboards set updated_at = $1 where id = $2", now, was.ID)
+		if err == nil && changed == 0 {
 			err = ErrNotFound
 		}
 		if err != nil {
 			return err
 		}
-		was, err := readDashboard(ctx, c, "id", n.ID)
-		if err != nil {
+		if is, err = readDashboard(ctx, c, was.ID); err != nil {
 			return err
 		}
-		if err := c.checkDashboard(ctx, &n, was); err != nil {
+		if is.Collection != was.Collection || is.Archived != was.Archived || u.Dashcards != nil && !slices.EqualFunc(is.Dashcards, was.Dashcards, Dashcard.same) {
+			return fmt.Errorf("dashboard %d: %w", was.ID, ErrChanged)
+		}
+		n := u.over(is)
+		if err := c.checkDashboard(ctx, &n, is); err != nil {
 			return err
 		}
 		err = c.execOne(ctx, `update dashboards set name = $1, name_fold = $2, description = $3, parameters = $4, width = $5, auto_apply_filters = $6,
@@ -221,13 +234,34 @@ func (s *Store) UpdateDashboard(ctx context.Context, who Actor, n Dashboard) (is
 		if err != nil {
 			return gone(err)
 		}
-		if err := (layout{conn: c, ctx: ctx, now: now, dashboard: n.ID}).write(n, was); err != nil {
+		if err := (layout{conn: c, ctx: ctx, now: now, dashboard: n.ID}).write(n, is); err != nil {
 			return err
 		}
-		is, err = readDashboard(ctx, c, "id", n.ID)
+		is, err = readDashboard(ctx, c, n.ID)
 		return err
 	})
 	return is, err
+}
+
+// over is the dashboard with the changes; its lists are those of the update.
+func (u DashboardUpdate) over(d Dashboard) Dashboard {
+	set(&d.Name, u.Name)
+	set(&d.Width, u.Width)
+	set(&d.Description, u.Description)
+	setJSON(&d.Parameters, u.Parameters)
+	set(&d.AutoApplyFilters, u.AutoApplyFilters)
+	set(&d.Archived, u.Archived)
+	set(&d.Collection, u.Collection)
+	set(&d.CollectionPosition, u.CollectionPosition)
+	set(&d.CacheTTL, u.CacheTTL)
+	d.Tabs, d.Dashcards = u.Tabs, u.Dashcards
+	return d
+}
+
+// same tells whether two dashcards are alike but for their times.
+func (d Dashcard) same(o Dashcard) bool {
+	d.CreatedAt, d.UpdatedAt = o.CreatedAt, o.UpdatedAt
+	return reflect.DeepEqual(d, o)
 }
 
 // checkDashboard fills in what may be left out and refuses what cannot be

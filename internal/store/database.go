@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -33,6 +34,15 @@ type Database struct {
 	Creator          permission.UserID
 	CreatedAt        time.Time
 	UpdatedAt        time.Time
+}
+
+// DatabaseUpdate changes a connection; what is nil stays as it is.
+type DatabaseUpdate struct {
+	Name                                              *string
+	Details, Settings, Schedules                      json.RawMessage
+	Description, Caveats, PointsOfInterest            **string
+	CacheTTL                                          **int
+	FullSync, OnDemand, AutoRunQueries, Refingerprint *bool
 }
 
 const databaseColumns = `id, name, engine, details, sample, strict, description, caveats, points_of_interest, cache_ttl, timezone, settings,
@@ -123,35 +133,59 @@ func (s *Store) CreateDatabase(ctx context.Context, who Actor, d Database) (made
 	return made, err
 }
 
-// UpdateDatabase writes the connection with the id as given, but for Sample,
-// Strict, its creator and creation time. It takes a data revision when name or
-// engine change. Errors as CreateDatabase, and ErrNotFound.
-func (s *Store) UpdateDatabase(ctx context.Context, who Actor, d Database) (is Database, err error) {
-	if err := checkDatabase(&d); err != nil {
-		return Database{}, err
-	}
+// UpdateDatabase changes a connection that was as given when it was decided
+// that who may change it so. Nothing is written, and the error is ErrChanged,
+// when its details are others since and the update has details: they may have
+// been made from the former ones. It takes a data revision when the name
+// changes. *InvalidError for a blank name, and ErrNotFound.
+func (s *Store) UpdateDatabase(ctx context.Context, who Actor, was Database, u DatabaseUpdate) (is Database, err error) {
 	_, err = s.write(ctx, who, func(w *writer) error {
-		was := w.graph.Catalog().Database(d.ID)
-		if was == nil {
-			return ErrNotFound
+		if is, err = s.readDatabase(ctx, w.conn, was.ID); err != nil {
+			return err
 		}
-		err := w.execOne(ctx, `update databases set name = $1, name_fold = $2, engine = $3, details = $4, description = $5, caveats = $6,
-			points_of_interest = $7, cache_ttl = $8, timezone = $9, settings = $10, schedules = $11, full_sync = $12, on_demand = $13,
-			auto_run_queries = $14, refingerprint = $15, sync_status = $16, updated_at = $17 where id = $18`,
-			d.Name, fold(d.Name), d.Engine, s.sealed(d.ID, d.Details), d.Description, d.Caveats, d.PointsOfInterest, d.CacheTTL, d.Timezone,
-			d.Settings, d.Schedules, d.FullSync, d.OnDemand, d.AutoRunQueries, d.Refingerprint, d.SyncStatus, w.now, d.ID)
+		if u.Details != nil && !bytes.Equal(is.Details, was.Details) {
+			return fmt.Errorf("database %d: %w", was.ID, ErrChanged)
+		}
+		d := u.over(is)
+		if err := checkDatabase(&d); err != nil {
+			return err
+		}
+		err := w.execOne(ctx, `update databases set name = $1, name_fold = $2, details = $3, description = $4, caveats = $5,
+			points_of_interest = $6, cache_ttl = $7, settings = $8, schedules = $9, full_sync = $10, on_demand = $11,
+			auto_run_queries = $12, refingerprint = $13, updated_at = $14 where id = $15`,
+			d.Name, fold(d.Name), s.sealed(d.ID, d.Details), d.Description, d.Caveats, d.PointsOfInterest, d.CacheTTL,
+			d.Settings, d.Schedules, d.FullSync, d.OnDemand, d.AutoRunQueries, d.Refingerprint, w.now, d.ID)
 		if err != nil {
 			return err
 		}
-		now := *was
-		now.Name, now.Engine = d.Name, d.Engine
-		if now != *was {
+		if d.Name != is.Name {
+			now := *w.graph.Catalog().Database(d.ID)
+			now.Name = d.Name
 			w.setCatalog(w.graph.Catalog().WithDatabase(now), "alter database %d %q", d.ID, d.Name)
 		}
 		is, err = s.readDatabase(ctx, w.conn, d.ID)
 		return err
 	})
 	return is, err
+}
+
+// over is the connection with the changes.
+func (u DatabaseUpdate) over(d Database) Database {
+	set(&d.Name, u.Name)
+	setJSON(&d.Details, u.Details)
+	setJSON(&d.Settings, u.Settings)
+	setJSON(&d.Schedules, u.Schedules)
+	set(&d.Description, u.Description)
+	set(&d.Caveats, u.Caveats)
+	set(&d.PointsOfInterest, u.PointsOfInterest)
+	set(&d.CacheTTL, u.CacheTTL)
+	set(&d.FullSync, u.FullSync)
+	set(&d.OnDemand, u.OnDemand)
+	set(&d.AutoRunQueries, u.AutoRunQueries)
+	if u.Refingerprint != nil {
+		d.Refingerprint = u.Refingerprint
+	}
+	return d
 }
 
 // SetSyncStatus notes how the last sync of a database ended. ErrNotFound when

@@ -280,13 +280,11 @@ func TestADatabaseComesAndGoesWithWhatIsWrittenAboutIt(t *testing.T) {
 			}
 		}
 		// What is not the catalog's takes no revision; a new name does.
-		made.CacheTTL, made.Details = nil, json.RawMessage(`{"host":"other"}`)
-		made = must[store.Database](t)(s.UpdateDatabase(ctx, store.Actor{}, made))
+		made = must[store.Database](t)(s.UpdateDatabase(ctx, store.Actor{}, made, store.DatabaseUpdate{CacheTTL: ptr((*int)(nil)), Details: json.RawMessage(`{"host":"other"}`)}))
 		if made.CacheTTL != nil || string(made.Details) != `{"host":"other"}` || s.Graph().Revision() != before+1 {
 			t.Errorf("got %+v at revision %d", made, s.Graph().Revision())
 		}
-		made.Name, made.Strict, made.Sample = "Renamed", false, false
-		made = must[store.Database](t)(s.UpdateDatabase(ctx, store.Actor{}, made))
+		made = must[store.Database](t)(s.UpdateDatabase(ctx, store.Actor{}, made, store.DatabaseUpdate{Name: ptr("Renamed")}))
 		if !made.Strict || !made.Sample || s.Graph().Revision() != before+2 || s.Graph().Catalog().Database(d).Name != "Renamed" {
 			t.Errorf("got %+v at revision %d", made, s.Graph().Revision())
 		}
@@ -328,7 +326,7 @@ func TestADatabaseComesAndGoesWithWhatIsWrittenAboutIt(t *testing.T) {
 		}
 		refused(t, second(s.CreateDatabase(ctx, store.Actor{}, store.Database{Engine: "sqlite"})), "name", "non-blank")
 		refused(t, second(s.CreateDatabase(ctx, store.Actor{}, store.Database{Name: "x"})), "engine", "non-blank")
-		for _, err := range []error{second(s.Database(ctx, d)), s.DeleteDatabase(ctx, store.Actor{}, d), second(s.UpdateDatabase(ctx, store.Actor{}, made)), s.SetSyncStatus(ctx, d, "complete")} {
+		for _, err := range []error{second(s.Database(ctx, d)), s.DeleteDatabase(ctx, store.Actor{}, d), second(s.UpdateDatabase(ctx, store.Actor{}, made, store.DatabaseUpdate{})), s.SetSyncStatus(ctx, d, "complete")} {
 			if !errors.Is(err, store.ErrNotFound) {
 				t.Errorf("want ErrNotFound, got %v", err)
 			}
