@@ -91,7 +91,8 @@ func (p Program) serve(ctx context.Context, o options) (err error) {
 	defer func() { err = errors.Join(err, st.Close()) }()
 
 	if o.databaseURL != "" { // other servers may write to it
-		ctx, stop := context.WithCancel(ctx)
+		// Until the last request is answered, which is after ctx has ended.
+		ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 		var following sync.WaitGroup
 		defer following.Wait()
 		defer stop()
