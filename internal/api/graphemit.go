@@ -113,18 +113,27 @@ func topWord(k permission.Kind) string {
 // word is the split form's word for a scope; "" where nothing is given.
 func (m emitter) word(id permission.GroupID, db catalog.DatabaseID, k permission.Kind, s permission.Scope) string {
 	l := m.g.Level(id, db, k, s)
-	if k == permission.Create && !m.open(id, db, s) {
+	switch {
+	case k == permission.Create && !m.open(id, db, s):
 		l = permission.None
-	}
-	// On a strict database a wide level opens no table, and the split form has
-	// a word for what it gives.
-	if k == permission.View && s.Depth == permission.OfTable && l == permission.Unrestricted && m.g.Strict(db) && m.g.Cell(id, db, k, s).Wide {
-		l = permission.Sandboxed
+	case k == permission.View:
+		l = m.view(id, db, s)
 	}
 	if l == permission.None {
 		return ""
 	}
 	return k.Word(l)
+}
+
+// view is the View that is written. For a single table of a strict database
+// there is a word for what a wide level gives, and whoever copies the entry to
+// another group must not open the table with it.
+func (m emitter) view(id permission.GroupID, db catalog.DatabaseID, s permission.Scope) permission.Level {
+	l := m.g.Level(id, db, permission.View, s)
+	if s.Depth == permission.OfTable && l == permission.Unrestricted && m.g.Strict(db) && m.g.Cell(id, db, permission.View, s).Wide {
+		return permission.Sandboxed
+	}
+	return l
 }
 
 // open tells whether the group's view is above blocked somewhere in the scope.
@@ -159,7 +168,7 @@ func (m emitter) seed(id permission.GroupID, db catalog.DatabaseID) *tree {
 		if m.g.Level(id, db, permission.Create, s) < permission.QueryBuilder {
 			return ""
 		}
-		switch m.g.Level(id, db, permission.View, s) {
+		switch m.view(id, db, s) {
 		case permission.Unrestricted, permission.Impersonated:
 			return "all"
 		case permission.Sandboxed:
