@@ -68,10 +68,7 @@ type newGroupBody struct {
 
 func (a *API) createGroup(r *request) (any, error) {
 	in := bodyOf[newGroupBody](r)
-	g, err := a.store.CreateGroup(r.ctx(), r.actor(), in.Name)
-	if err == nil && in.IsInternal {
-		g, err = a.store.SetGroupInternal(r.ctx(), r.actor(), g.ID, true)
-	}
+	g, err := a.store.CreateGroup(r.ctx(), r.actor(), store.NewGroup{Name: in.Name, Internal: in.IsInternal})
 	if err != nil {
 		return nil, err
 	}
@@ -84,14 +81,8 @@ type groupBody struct {
 }
 
 func (a *API) putGroup(r *request) (any, error) {
-	in, id := bodyOf[groupBody](r), permission.GroupID(r.id("id"))
-	g, err := a.store.Group(r.ctx(), id)
-	if err == nil && in.Name != nil {
-		g, err = a.store.RenameGroup(r.ctx(), r.actor(), id, *in.Name)
-	}
-	if err == nil && in.IsInternal != nil && *in.IsInternal != g.Internal {
-		g, err = a.store.SetGroupInternal(r.ctx(), r.actor(), id, *in.IsInternal)
-	}
+	in := bodyOf[groupBody](r)
+	g, err := a.store.UpdateGroup(r.ctx(), r.actor(), permission.GroupID(r.id("id")), store.GroupUpdate{Name: in.Name, Internal: in.IsInternal})
 	if err != nil {
 		return nil, err
 	}

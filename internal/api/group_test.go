@@ -32,6 +32,23 @@ func groupsAreManagedAsClientsDo(t *testing.T, w settled) {
 	if g = w.admin().put(path, map[string]any{"is_internal": true}).want(200).object(); g["is_internal"] != true {
 		t.Errorf("internal: %v", g)
 	}
+	// What is sent in one request is done in one.
+	revisions := func() int {
+		all, err := w.store.Revisions(w.t.Context(), 0, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(all)
+	}
+	before := revisions()
+	g = w.admin().post("/api/permissions/group", map[string]any{"name": "Inside", "is_internal": true}).want(200).object()
+	if n := revisions() - before; n != 1 || g["is_internal"] != true {
+		t.Errorf("an internal group was made in %d revisions: %v", n, g)
+	}
+	g = w.admin().put(fmt.Sprint("/api/permissions/group/", g["id"]), map[string]any{"name": "Outside", "is_internal": false}).want(200).object()
+	if n := revisions() - before; n != 2 || g["is_internal"] != false || g["name"] != "Outside" {
+		t.Errorf("a group was made and altered in %d revisions: %v", n, g)
+	}
 	for _, magic := range []string{"1", "2"} {
 		if r := w.admin().put("/api/permissions/group/"+magic, map[string]any{"name": "Everybody"}); r.status != 400 {
 			t.Errorf("group %s was renamed: %d", magic, r.status)

@@ -32,6 +32,9 @@ func TestSetUpHappensOnceWithTheToken(t *testing.T) {
 	w.nobody().post("/api/setup", body("guess", testPassword)).wrong("token", "Token does not match the setup token.")
 	w.nobody().post("/api/setup", body(first, testPassword)).wrong("token", "Token does not match the setup token.")
 	w.nobody().post("/api/setup", body(token, "password1")).wrong("password", "The password is too common: choose one that is harder to guess.")
+	odd := body(token, testPassword)
+	odd["prefs"] = map[string]any{"site_name": "two\nlines"}
+	w.nobody().post("/api/setup", odd).wrong("site_name", "value must be one line of at most 200 bytes.")
 	r := w.nobody().post("/api/setup", body(token, testPassword))
 	session := r.want(200).object()["id"].(string)
 	me := w.with(session).get("/api/user/current").want(200).object()

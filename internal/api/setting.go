@@ -199,7 +199,7 @@ func (a *API) putSetting(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return noContent(), a.store.SetSetting(r.ctx(), r.actor(), s.key, text)
+	return noContent(), a.store.SetSettings(r.ctx(), r.actor(), map[string]string{s.key: text})
 }
 
 func (a *API) putSettings(r *request) (any, error) {
@@ -216,12 +216,5 @@ func (a *API) putSettings(r *request) (any, error) {
 		}
 		texts[key] = text
 	}
-	for _, s := range settings() {
-		if text, given := texts[s.key]; given {
-			if err := a.store.SetSetting(r.ctx(), r.actor(), s.key, text); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return noContent(), nil
+	return noContent(), a.store.SetSettings(r.ctx(), r.actor(), texts)
 }

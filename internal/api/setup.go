@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 
@@ -24,6 +25,18 @@ type setupUser struct {
 	SiteName        string  `json:"site_name"`
 }
 
+// settings are the settings that come with the set-up, checked.
+func (b *setupBody) settings() (map[string]string, error) {
+	name := cmp.Or(b.Prefs.SiteName, b.User.SiteName)
+	if name == "" {
+		return nil, nil
+	}
+	if why := shortText(name); why != "" {
+		return nil, wrongField("site_name", why)
+	}
+	return map[string]string{"site-name": name}, nil
+}
+
 // setUp creates the first administrator and signs them in.
 func (a *API) setUp(r *request) (any, error) {
 	in := bodyOf[setupBody](r)
@@ -45,9 +58,13 @@ func (a *API) setUp(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	settings, err := in.settings()
+	if err != nil {
+		return nil, err
+	}
 	user, err := a.store.SetUp(r.ctx(), digest(in.Token), store.NewUser{
 		Email: in.User.Email, FirstName: in.User.FirstName, LastName: in.User.LastName, PasswordHash: &hash, Active: true,
-	})
+	}, settings)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return nil, wrongField("token", "Token does not match the setup token.")
@@ -57,14 +74,6 @@ func (a *API) setUp(r *request) (any, error) {
 		return nil, err
 	}
 	success()
-	for _, name := range []string{in.Prefs.SiteName, in.User.SiteName} {
-		if name != "" {
-			if err := a.store.SetSetting(r.ctx(), store.Actor{User: user.ID, Reason: "set-up", Request: r.rec.id}, "site-name", cut(name, 200)); err != nil {
-				return nil, err
-			}
-			break
-		}
-	}
 	token, err := a.openSession(r, user.ID, false)
 	if err != nil {
 		return nil, err

@@ -127,7 +127,7 @@ func (d *Door) AddSample(ctx context.Context, dir string) error {
 	if err := d.Sync(ctx, by, db.ID); err != nil {
 		return err
 	}
-	return d.store.SetSetting(ctx, by, sampleAdded, "true")
+	return d.store.SetSettings(ctx, by, map[string]string{sampleAdded: "true"})
 }
 
 // keepSample puts the file of the sample and its connection in order.

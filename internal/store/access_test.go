@@ -159,7 +159,7 @@ func (m *made) people() {
 		if !g.Internal {
 			continue
 		}
-		if _, err := m.s.SetGroupInternal(ctx, store.Actor{}, id, true); (err == nil) == (id == permission.AllUsers) {
+		if _, err := m.s.UpdateGroup(ctx, store.Actor{}, id, store.GroupUpdate{Internal: ptr(true)}); (err == nil) == (id == permission.AllUsers) {
 			m.t.Errorf("group %q is marked internal: %v", g.Name, err)
 		}
 	}

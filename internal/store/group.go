@@ -15,6 +15,18 @@ type GroupRow struct {
 	EntityID    string
 }
 
+// NewGroup is a group to be made.
+type NewGroup struct {
+	Name     string
+	Internal bool // exempt from the closing of wide grants on strict databases
+}
+
+// GroupUpdate changes a group; what is nil stays as it is.
+type GroupUpdate struct {
+	Name     *string
+	Internal *bool
+}
+
 const groupColumns = `g.id, g.name, g.internal, g.entity_id,
 	(select count(*) from memberships m join users u on u.id = m.user_id where m.group_id = g.id and u.active and u.type = 'personal')`
 
@@ -39,13 +51,13 @@ func readGroup(ctx context.Context, c conn, id permission.GroupID) (GroupRow, er
 // CreateGroup makes a group with nobody and nothing in it. It takes a new data
 // revision. *InvalidError when the name is blank (Field "name") or taken
 // (empty Field).
-func (s *Store) CreateGroup(ctx context.Context, who Actor, name string) (g GroupRow, err error) {
+func (s *Store) CreateGroup(ctx context.Context, who Actor, n NewGroup) (g GroupRow, err error) {
 	_, err = s.write(ctx, who, func(w *writer) error {
 		id, err := w.newIDs("group", 1)
 		if err != nil {
 			return err
 		}
-		to := &permission.Group{ID: permission.GroupID(id), Name: name, Since: w.nextData()}
+		to := &permission.Group{ID: permission.GroupID(id), Name: n.Name, Internal: n.Internal, Since: w.nextData()}
 		if err := w.apply(permission.SetGroup{To: to}); err != nil {
 			return err
 		}
@@ -55,27 +67,18 @@ func (s *Store) CreateGroup(ctx context.Context, who Actor, name string) (g Grou
 	return g, err
 }
 
-// RenameGroup renames a group. Errors as CreateGroup, ErrNotFound, and
-// *InvalidError with an empty Field for All Users and Administrators.
-func (s *Store) RenameGroup(ctx context.Context, who Actor, id permission.GroupID, name string) (GroupRow, error) {
-	return s.alterGroup(ctx, who, id, func(g *permission.Group) { g.Name = name })
-}
-
-// SetGroupInternal marks a group as internal, or no longer: exempt from the
-// closing of wide grants on strict databases. ErrNotFound, and *InvalidError
-// for All Users.
-func (s *Store) SetGroupInternal(ctx context.Context, who Actor, id permission.GroupID, internal bool) (GroupRow, error) {
-	return s.alterGroup(ctx, who, id, func(g *permission.Group) { g.Internal = internal })
-}
-
-func (s *Store) alterGroup(ctx context.Context, who Actor, id permission.GroupID, alter func(*permission.Group)) (g GroupRow, err error) {
+// UpdateGroup changes a group, in one revision. Errors as CreateGroup,
+// ErrNotFound, and *InvalidError with an empty Field for another name of All
+// Users or Administrators and for All Users as internal.
+func (s *Store) UpdateGroup(ctx context.Context, who Actor, id permission.GroupID, u GroupUpdate) (g GroupRow, err error) {
 	_, err = s.write(ctx, who, func(w *writer) error {
 		from := w.graph.Group(id)
 		if from == nil {
 			return ErrNotFound
 		}
 		to := *from
-		alter(&to)
+		set(&to.Name, u.Name)
+		set(&to.Internal, u.Internal)
 		if to != *from {
 			if err := w.apply(permission.SetGroup{From: from, To: &to}); err != nil {
 				return err

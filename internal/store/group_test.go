@@ -27,12 +27,12 @@ func TestNamesAreUniqueWithoutRegardToCase(t *testing.T) {
 			{"Ops", "Оps", false}, // the second begins with a Cyrillic letter
 			{"Team 1", "Team 10", false},
 		} {
-			g, err := s.CreateGroup(ctx, store.Actor{}, c.first)
+			g, err := s.CreateGroup(ctx, store.Actor{}, store.NewGroup{Name: c.first})
 			check(t, err)
 			if g.Name != c.first {
 				t.Errorf("%q came back as %q", c.first, g.Name)
 			}
-			_, err = s.CreateGroup(ctx, store.Actor{}, c.second)
+			_, err = s.CreateGroup(ctx, store.Actor{}, store.NewGroup{Name: c.second})
 			if c.same {
 				refused(t, err, "", "already exists")
 			} else if err != nil {
@@ -62,10 +62,10 @@ func TestNamesAreUniqueWithoutRegardToCase(t *testing.T) {
 		refused(t, err, "name", "already exists")
 		// A name's own case may be corrected.
 		g := storetest.Group(t, s, "marketing")
-		if got := must[store.GroupRow](t)(s.RenameGroup(ctx, store.Actor{}, g.ID, "Marketing")); got.Name != "Marketing" {
+		if got := must[store.GroupRow](t)(s.UpdateGroup(ctx, store.Actor{}, g.ID, store.GroupUpdate{Name: ptr("Marketing")})); got.Name != "Marketing" {
 			t.Errorf("renamed to %q", got.Name)
 		}
-		_, err = s.RenameGroup(ctx, store.Actor{}, g.ID, "SALES")
+		_, err = s.UpdateGroup(ctx, store.Actor{}, g.ID, store.GroupUpdate{Name: ptr("SALES")})
 		refused(t, err, "", "already exists")
 	})
 }
@@ -211,10 +211,10 @@ func TestADeletedGroupTakesEverythingOfItsOwnAlong(t *testing.T) {
 		}
 		for id := range permission.Administrators {
 			refused(t, s.DeleteGroup(ctx, store.Actor{}, id+1), "", "cannot be renamed or removed")
-			_, err := s.RenameGroup(ctx, store.Actor{}, id+1, "Other")
+			_, err := s.UpdateGroup(ctx, store.Actor{}, id+1, store.GroupUpdate{Name: ptr("Other")})
 			refused(t, err, "", "cannot be renamed or removed")
 		}
-		_, err = s.RenameGroup(ctx, store.Actor{}, 99, "Other")
+		_, err = s.UpdateGroup(ctx, store.Actor{}, 99, store.GroupUpdate{Name: ptr("Other")})
 		if !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("renamed no group: %v", err)
 		}
@@ -228,7 +228,7 @@ func TestGroupsAreListedByNameWithTheirPeople(t *testing.T) {
 		for _, name := range []string{"zeta", "Beta", "alpha", "Ängel"} {
 			storetest.Group(t, s, name)
 		}
-		g := must[store.GroupRow](t)(s.SetGroupInternal(ctx, store.Actor{}, 3, true))
+		g := must[store.GroupRow](t)(s.UpdateGroup(ctx, store.Actor{}, 3, store.GroupUpdate{Internal: ptr(true)}))
 		if !g.Internal || !s.Graph().Group(3).Internal {
 			t.Errorf("got %+v", g)
 		}
@@ -243,9 +243,9 @@ func TestGroupsAreListedByNameWithTheirPeople(t *testing.T) {
 		if want := "[Administrators 1 All Users 1 alpha 0 Beta 0 zeta 0 Ängel 0]"; fmt.Sprint(got) != want {
 			t.Errorf("got %v, want %s", got, want)
 		}
-		_, err := s.SetGroupInternal(ctx, store.Actor{}, 1, true)
+		_, err := s.UpdateGroup(ctx, store.Actor{}, 1, store.GroupUpdate{Internal: ptr(true)})
 		refused(t, err, "", "everybody is in it")
-		_, err = s.CreateGroup(ctx, store.Actor{}, "  ")
+		_, err = s.CreateGroup(ctx, store.Actor{}, store.NewGroup{Name: "  "})
 		refused(t, err, "name", "non-blank")
 	})
 }

@@ -67,7 +67,7 @@ func TestConcurrentWritersLoseNothing(t *testing.T) {
 			wg.Go(func() {
 				s := stores[n%len(stores)]
 				for i := range writes {
-					g, err := s.CreateGroup(t.Context(), store.Actor{}, fmt.Sprintf("Group %d of %d", i, n))
+					g, err := s.CreateGroup(t.Context(), store.Actor{}, store.NewGroup{Name: fmt.Sprintf("Group %d of %d", i, n)})
 					if err == nil {
 						err = s.AddMember(t.Context(), store.Actor{}, 1, g.ID)
 					}
@@ -177,7 +177,7 @@ func TestAFailedWriteLeavesNothing(t *testing.T) {
 				return err
 			},
 			"a name that is taken": func() error {
-				_, err := s.CreateGroup(t.Context(), store.Actor{}, "ALL USERS")
+				_, err := s.CreateGroup(t.Context(), store.Actor{}, store.NewGroup{Name: "ALL USERS"})
 				return err
 			},
 			"a sync that names a table twice": func() error {

@@ -288,13 +288,13 @@ func TestSetUpHappensOnce(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		ctx := t.Context()
 		n := store.NewUser{Email: "first@example.com", PasswordHash: ptr("hash")}
-		if _, err := s.SetUp(ctx, digest("token"), n); !errors.Is(err, store.ErrNotFound) {
+		if _, err := s.SetUp(ctx, digest("token"), n, nil); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("set up without any token: %v", err)
 		}
 		check(t, s.SetSetupToken(ctx, digest("old")))
 		check(t, s.SetSetupToken(ctx, digest("token")))
 		for _, wrong := range [][]byte{digest("old"), nil, digest("token")[:31]} {
-			if _, err := s.SetUp(ctx, wrong, n); !errors.Is(err, store.ErrNotFound) {
+			if _, err := s.SetUp(ctx, wrong, n, nil); !errors.Is(err, store.ErrNotFound) {
 				t.Errorf("set up with a wrong token: %v", err)
 			}
 		}
@@ -302,7 +302,7 @@ func TestSetUpHappensOnce(t *testing.T) {
 		results := make(chan error, 4)
 		for i := range cap(results) {
 			wg.Go(func() {
-				_, err := s.SetUp(ctx, digest("token"), store.NewUser{Email: fmt.Sprintf("admin%d@example.com", i)})
+				_, err := s.SetUp(ctx, digest("token"), store.NewUser{Email: fmt.Sprintf("admin%d@example.com", i)}, map[string]string{"site-name": fmt.Sprint("Site ", i)})
 				results <- err
 			})
 		}
@@ -326,6 +326,9 @@ func TestSetUpHappensOnce(t *testing.T) {
 		}
 		if err := s.SetSetupToken(ctx, digest("late")); !errors.Is(err, store.ErrConflict) {
 			t.Errorf("a token after the set-up: %v", err)
+		}
+		if name, want := must[string](t)(s.Setting(ctx, "site-name")), "Site "+users[0].Email[5:6]; name != want {
+			t.Errorf("the setting that came with the set-up is %q, want %q", name, want)
 		}
 		if is := must[bool](t)(s.HasUsers(ctx)); !is {
 			t.Error("HasUsers says no")

@@ -91,12 +91,18 @@ func (w *scribe) write() {
 		}},
 		{"deactivate", func() error { return s.DeactivateUser(ctx, who, user) }},
 		{"reactivate", func() error { _, err := s.ReactivateUser(ctx, who, user); return err }},
-		{"create group", func() error { _, err := s.CreateGroup(ctx, who, fmt.Sprintf("Group %d", w.r.IntN(30))); return err }},
-		{"rename group", func() error {
-			_, err := s.RenameGroup(ctx, who, group, fmt.Sprintf("Group %d", w.r.IntN(30)))
+		{"create group", func() error {
+			_, err := s.CreateGroup(ctx, who, store.NewGroup{Name: fmt.Sprintf("Group %d", w.r.IntN(30))})
 			return err
 		}},
-		{"internal group", func() error { _, err := s.SetGroupInternal(ctx, who, group, w.r.IntN(2) == 0); return err }},
+		{"rename group", func() error {
+			_, err := s.UpdateGroup(ctx, who, group, store.GroupUpdate{Name: ptr(fmt.Sprintf("Group %d", w.r.IntN(30)))})
+			return err
+		}},
+		{"internal group", func() error {
+			_, err := s.UpdateGroup(ctx, who, group, store.GroupUpdate{Internal: ptr(w.r.IntN(2) == 0)})
+			return err
+		}},
 		{"delete group", func() error {
 			if w.r.IntN(3) > 0 {
 				return nil

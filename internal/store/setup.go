@@ -5,6 +5,9 @@ import (
 	"crypto/subtle"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
+	"time"
 
 	"github.com/sluice-bi/sluice/internal/permission"
 )
@@ -31,11 +34,11 @@ func notSetUp(ctx context.Context, c conn) error {
 	return err
 }
 
-// SetUp consumes the set-up token and creates the first administrator, in one
-// transaction. ErrNotFound when the token is not the current one; ErrConflict
-// once somebody has been set up.
-func (s *Store) SetUp(ctx context.Context, tokenDigest []byte, n NewUser) (User, error) {
-	return s.setUp(ctx, n, func(w *writer) error {
+// SetUp consumes the set-up token, creates the first administrator and stores
+// the settings, in one transaction. ErrNotFound when the token is not the
+// current one; ErrConflict once somebody has been set up.
+func (s *Store) SetUp(ctx context.Context, tokenDigest []byte, n NewUser, settings map[string]string) (User, error) {
+	return s.setUp(ctx, n, settings, func(w *writer) error {
 		stored, err := one(ctx, w.conn, value[[]byte], "select setup_digest from installation where setup_digest is not null")
 		if err == nil && subtle.ConstantTimeCompare(stored, tokenDigest) != 1 {
 			err = ErrNotFound
@@ -48,10 +51,10 @@ func (s *Store) SetUp(ctx context.Context, tokenDigest []byte, n NewUser) (User,
 // server that is told who it is at its start. ErrConflict once somebody has
 // been set up.
 func (s *Store) SetUpUnattended(ctx context.Context, n NewUser) (User, error) {
-	return s.setUp(ctx, n, func(*writer) error { return nil })
+	return s.setUp(ctx, n, nil, func(*writer) error { return nil })
 }
 
-func (s *Store) setUp(ctx context.Context, n NewUser, may func(*writer) error) (u User, err error) {
+func (s *Store) setUp(ctx context.Context, n NewUser, settings map[string]string, may func(*writer) error) (u User, err error) {
 	n.Active = true
 	n.Groups = append([]permission.GroupID{permission.Administrators}, n.Groups...)
 	_, err = s.write(ctx, Actor{Reason: "set-up"}, func(w *writer) error {
@@ -64,8 +67,10 @@ func (s *Store) setUp(ctx context.Context, n NewUser, may func(*writer) error) (
 		if err := w.execOne(ctx, "update installation set setup_digest = null"); err != nil {
 			return err
 		}
-		u, err = w.createUser(n)
-		return err
+		if u, err = w.createUser(n); err != nil {
+			return err
+		}
+		return w.setSettings(ctx, Actor{User: u.ID, Reason: "set-up"}, w.now, settings)
 	})
 	return u, err
 }
@@ -87,19 +92,26 @@ func (s *Store) Settings(ctx context.Context) (map[string]string, error) {
 	return all, err
 }
 
-// SetSetting stores a setting. It is audited by its name, without the value.
-func (s *Store) SetSetting(ctx context.Context, who Actor, key, value string) error {
-	now := s.now()
-	return s.tx(ctx, func(c conn) error {
+// SetSettings stores settings, all or none. Each is audited by its name,
+// without the value.
+func (s *Store) SetSettings(ctx context.Context, who Actor, values map[string]string) error {
+	return s.tx(ctx, func(c conn) error { return c.setSettings(ctx, who, s.now(), values) })
+}
+
+func (c conn) setSettings(ctx context.Context, who Actor, now time.Time, values map[string]string) error {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
 		err := c.execOne(ctx, `insert into settings (name, value, updated_at) values ($1, $2, $3)
-			on conflict (name) do update set value = excluded.value, updated_at = excluded.updated_at`, key, value, now)
+			on conflict (name) do update set value = excluded.value, updated_at = excluded.updated_at`, name, values[name], now)
 		if err != nil {
 			return err
 		}
-		details, err := json.Marshal(map[string]string{"name": key})
+		details, err := json.Marshal(map[string]string{"name": name})
 		if err != nil {
 			return err
 		}
-		return recordEvent(ctx, c, AuditEvent{At: now, Kind: "setting", Actor: who, Details: details})
-	})
+		if err := recordEvent(ctx, c, AuditEvent{At: now, Kind: "setting", Actor: who, Details: details}); err != nil {
+			return err
+		}
+	}
+	return nil
 }

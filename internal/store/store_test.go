@@ -212,7 +212,7 @@ func TestAClosedStoreAnswersNothingButItsGraph(t *testing.T) {
 			"Ping":        func() error { return s.Ping(ctx) },
 			"User":        func() error { _, err := s.User(ctx, u.ID); return err },
 			"Users":       func() error { _, _, err := s.Users(ctx, store.UserQuery{}); return err },
-			"CreateGroup": func() error { _, err := s.CreateGroup(ctx, store.Actor{}, "late"); return err },
+			"CreateGroup": func() error { _, err := s.CreateGroup(ctx, store.Actor{}, store.NewGroup{Name: "late"}); return err },
 			"Dashboard":   func() error { _, err := s.Dashboard(ctx, 1); return err },
 			"CreateCard": func() error {
 				_, err := s.CreateCard(ctx, store.Actor{User: u.ID}, store.Card{Name: "late"})
@@ -379,7 +379,7 @@ func TestTextThatOneEngineCannotHoldIsRefusedByBoth(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		storetest.SetUp(t, s)
 		for _, name := range []string{"a\x00b", "a\xffb"} {
-			_, err := s.CreateGroup(t.Context(), store.Actor{}, name)
+			_, err := s.CreateGroup(t.Context(), store.Actor{}, store.NewGroup{Name: name})
 			refused(t, err, "", "NUL")
 			_, _, err = s.Users(t.Context(), store.UserQuery{Text: "x" + name})
 			refused(t, err, "", "NUL")
@@ -393,8 +393,10 @@ func TestSettingsAreKept(t *testing.T) {
 		if _, err := s.Setting(ctx, "site-name"); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("want ErrNotFound, got %v", err)
 		}
-		check(t, s.SetSetting(ctx, store.Actor{User: 1}, "site-name", "One"))
-		check(t, s.SetSetting(ctx, store.Actor{User: 1}, "site-name", "Two"))
+		check(t, s.SetSettings(ctx, store.Actor{User: 1}, map[string]string{"site-name": "One"}))
+		check(t, s.SetSettings(ctx, store.Actor{User: 1}, map[string]string{"site-name": "Two"}))
+		// All or none: PostgreSQL and the audit log take no NUL.
+		refused(t, s.SetSettings(ctx, store.Actor{User: 1}, map[string]string{"admin-email": "a@example.org", "site-name": "N\x00L"}), "", "NUL")
 		if got := must[string](t)(s.Setting(ctx, "site-name")); got != "Two" {
 			t.Errorf("got %q", got)
 		}

@@ -87,7 +87,7 @@ func Person(t *testing.T, s *store.Store, name string, in ...store.GroupRow) sto
 // Group creates a group.
 func Group(t *testing.T, s *store.Store, name string) store.GroupRow {
 	t.Helper()
-	g, err := s.CreateGroup(t.Context(), store.Actor{}, name)
+	g, err := s.CreateGroup(t.Context(), store.Actor{}, store.NewGroup{Name: name})
 	if err != nil {
 		t.Fatalf("create the group %q: %v", name, err)
 	}
