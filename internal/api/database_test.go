@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/sluice-bi/sluice/internal/catalog"
 )
 
 // Reference 7.21 and 7.22, permissions.md: who may not ask does not even see
@@ -205,5 +207,20 @@ func TestFieldValuesAreThoseOfTheRowsOneMaySee(t *testing.T) {
 	s.member().get(address).want(200).into(&all)
 	if all.FieldID != int64(s.fieldNamed("products", "category")) || len(all.Values) < 2 || all.More || len(all.Values[0]) != 1 {
 		t.Errorf("values %+v", all)
+	}
+}
+
+func TestARemovedDatabaseKeepsNoConnection(t *testing.T) {
+	s := settledWorld(t)
+	id := catalog.DatabaseID(s.Database)
+	s.admin().post("/api/dataset", s.question(s.tableNamed("orders"))).want(202)
+	conn, err := s.pool.Acquire(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Release()
+	s.admin().delete(path("/api/database/%d", s.Database)).want(204)
+	if _, err := s.pool.Acquire(t.Context(), id); err == nil {
+		t.Error("the pool still connects to a database that was removed")
 	}
 }

@@ -150,7 +150,11 @@ func (a *API) mayReconnect(r *request, d store.Database, details json.RawMessage
 }
 
 func (a *API) deleteDatabase(r *request) (any, error) {
-	return noContent(), a.store.DeleteDatabase(r.ctx(), r.actor(), r.database())
+	if err := a.store.DeleteDatabase(r.ctx(), r.actor(), r.database()); err != nil {
+		return nil, err
+	}
+	a.door.Forget(r.database())
+	return noContent(), nil
 }
 
 func (a *API) syncDatabase(r *request) (any, error) {

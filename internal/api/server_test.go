@@ -118,7 +118,7 @@ func TestSettingsAreTypedAndKeepTheirDefaults(t *testing.T) {
 	w.admin().put("/api/setting", map[string]any{"site-name": "Other", "nothing": 1}).want(400)
 	for _, s := range w.admin().get("/api/setting").want(200).list() {
 		want := map[any]any{"site-name": "Shop", "start-of-week": "monday", "report-timezone": "Europe/Berlin"}[s["key"]]
-		if s["value"] != want || s["is_env_setting"] != false || s["env_name"] == nil {
+		if s["value"] != want || s["is_env_setting"] != false || s["env_name"] != "" {
 			t.Errorf("%v", s)
 		}
 	}

@@ -133,7 +133,7 @@ type settingWire struct {
 	Key          string `json:"key"`
 	Value        any    `json:"value"`
 	IsEnvSetting bool   `json:"is_env_setting"`
-	EnvName      string `json:"env_name"`
+	EnvName      string `json:"env_name"` // always empty: none is read from the environment
 	Description  string `json:"description"`
 	Default      any    `json:"default"`
 }
@@ -149,8 +149,7 @@ func (a *API) listSettings(r *request) (any, error) {
 	}
 	list := []settingWire{}
 	for _, s := range settings() {
-		wire := settingWire{Key: s.key, Description: s.description, Default: s.fallback,
-			EnvName: "MB_" + strings.ToUpper(strings.ReplaceAll(s.key, "-", "_"))}
+		wire := settingWire{Key: s.key, Description: s.description, Default: s.fallback}
 		if v := s.value(stored[s.key]); v != s.fallback {
 			wire.Value = v
 		}

@@ -30,6 +30,7 @@ type world struct {
 	api   *API
 	store *store.Store
 	door  *dataset.Door
+	pool  *warehouse.Pool
 	log   *bytes.Buffer
 	clock *clock
 	file  string
@@ -62,16 +63,16 @@ func openWorld(t *testing.T, c store.Config) *world {
 	if w.store, err = store.Open(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
-	pool := warehouse.New(log)
+	w.pool = warehouse.New(log)
 	t.Cleanup(func() {
-		if err := pool.Close(); err != nil {
+		if err := w.pool.Close(); err != nil {
 			t.Error(err)
 		}
 		if err := w.store.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	w.door = dataset.New(w.store, pool, dataset.Options{Now: w.clock.Now, Logger: log})
+	w.door = dataset.New(w.store, w.pool, dataset.Options{Now: w.clock.Now, Logger: log})
 	if w.api, err = New(Config{Store: w.store, Door: w.door, Logger: log, Version: "test", Now: w.clock.Now}); err != nil {
 		t.Fatal(err)
 	}

@@ -130,6 +130,10 @@ func (d *Door) AddSample(ctx context.Context, dir string) error {
 	return d.store.SetSettings(ctx, by, map[string]string{sampleAdded: "true"})
 }
 
+// Forget closes the connections to a database that was removed. Statements
+// that run on them end by themselves.
+func (d *Door) Forget(id catalog.DatabaseID) { d.warehouses.Forget(id) }
+
 // keepSample puts the file of the sample and its connection in order.
 func (d *Door) keepSample(ctx context.Context, by store.Actor, db store.Database, file string, details json.RawMessage) error {
 	if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
