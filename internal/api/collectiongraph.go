@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strconv"
 
 	"github.com/sluice-bi/sluice/internal/permission"
 	"github.com/sluice-bi/sluice/internal/store"
@@ -121,8 +120,8 @@ func readCollectionGraph(base, current *permission.Graph, groups *tree, hidden m
 	var edits []permission.CollectionEdit
 	for _, b := range groups.kids {
 		path := "groups." + b.key
-		n, err := strconv.ParseInt(b.key, 10, 64)
-		if err != nil || n <= 0 {
+		n, ok := number(b.key)
+		if !ok {
 			return nil, graphError(path, "a group's key must be its id, a positive number")
 		}
 		if !b.tree.isObject() && !b.tree.null {
@@ -134,8 +133,8 @@ func readCollectionGraph(base, current *permission.Graph, groups *tree, hidden m
 			path := path + "." + pair.key
 			c := permission.Root
 			if pair.key != permission.Root.String() {
-				n, err := strconv.ParseInt(pair.key, 10, 64)
-				if err != nil || n <= 0 {
+				n, ok := number(pair.key)
+				if !ok {
 					return nil, graphError(path, "a collection's key must be its id or \"root\"")
 				}
 				c = permission.CollectionID(n)

@@ -305,8 +305,8 @@ func readGraph(r *request, base, current *permission.Graph, groups *tree, comple
 	var edits []permission.Edit
 	for _, b := range groups.kids {
 		path := "groups." + b.key
-		n, err := strconv.ParseInt(b.key, 10, 64)
-		if err != nil || n <= 0 {
+		n, ok := number(b.key)
+		if !ok {
 			return nil, graphError(path, "a group's key must be its id, a positive number")
 		}
 		if !b.tree.isObject() && !b.tree.null {
@@ -343,8 +343,8 @@ func readGroup(path string, base, current *permission.Graph, id permission.Group
 	named := map[catalog.DatabaseID]bool{}
 	read := func(key string, entry *tree) error {
 		path := path + "." + key
-		n, err := strconv.ParseInt(key, 10, 64)
-		if err != nil || n <= 0 {
+		n, ok := number(key)
+		if !ok {
 			return graphError(path, "a database's key must be its id, a positive number")
 		}
 		db := catalog.DatabaseID(n)

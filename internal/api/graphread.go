@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/sluice-bi/sluice/internal/catalog"
@@ -186,11 +185,10 @@ func (r *entryReader) split(path string, base, body *tree) ([]permission.Edit, e
 	if body.at("view-data").is("blocked") && body.at("create-queries").is("query-builder-and-native") {
 		return nil, graphError(path, "view-data \"blocked\" and create-queries \"query-builder-and-native\" exclude each other")
 	}
-	// View comes last, as in Metabase: where the two disagree, it has the last
-	// word. But asking needs a view, so that what is asked for with a view
-	// beside it lifts nothing by itself.
+	// View comes before Create: a block that the body lifts must not stop what
+	// it asks for beside. With a view beside it Create lifts nothing by itself.
 	view := body.at("view-data")
-	for _, k := range []permission.Kind{permission.Details, permission.DataModel, permission.Download, permission.Create, permission.View} {
+	for _, k := range []permission.Kind{permission.Details, permission.DataModel, permission.Download, permission.View, permission.Create} {
 		at, from, to := path+"."+k.String(), base.at(k.String()), body.at(k.String())
 		if k == permission.Download || k == permission.DataModel {
 			if to != nil && !to.null {
@@ -206,7 +204,7 @@ func (r *entryReader) split(path string, base, body *tree) ([]permission.Edit, e
 		if err := r.level(at, k, permission.WholeDatabase(), from, to); err != nil {
 			return nil, err
 		}
-		if k == permission.Create && view != nil && !view.null {
+		if k == permission.Create && view != nil {
 			for i := begin; i < len(r.edits); i++ {
 				if r.edits[i].Op == permission.OpSet {
 					r.edits[i].Op = permission.OpSetCreate
@@ -329,7 +327,7 @@ func (r *entryReader) scope(path string, in permission.Scope, key string, byName
 		return permission.WholeSchema(key), nil
 	}
 	var byKey *catalog.Table
-	if n, err := strconv.ParseInt(key, 10, 64); err == nil {
+	if n, ok := number(key); ok {
 		if t := cat.Table(catalog.TableID(n)); t != nil && t.Active() && t.Database == r.db && t.Schema == in.Schema {
 			byKey = t
 		} else if !byName {

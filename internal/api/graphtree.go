@@ -5,8 +5,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
+
+// number reads an id that is a key. Only the one spelling that is emitted
+// counts: with "3" and "03" one thing could be said twice.
+func number(key string) (int64, bool) {
+	n, err := strconv.ParseInt(key, 10, 64)
+	return n, err == nil && n > 0 && strconv.FormatInt(n, 10) == key
+}
 
 // tree is a permissions graph on the wire, or a part of one: a word, null, or
 // an object of trees in the order in which they were made. What the server
