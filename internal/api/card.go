@@ -1,12 +1,10 @@
 package api
 
 import (
-	"errors"
 	"slices"
 
 	"github.com/sluice-bi/sluice/internal/catalog"
 	"github.com/sluice-bi/sluice/internal/permission"
-	"github.com/sluice-bi/sluice/internal/query"
 	"github.com/sluice-bi/sluice/internal/store"
 )
 
@@ -109,7 +107,7 @@ func (a *API) listCards(r *request) (any, error) {
 	})
 	if q.Filter == "using_model" || q.Filter == "using_metric" {
 		cards = slices.DeleteFunc(cards, func(c store.Card) bool {
-			return !slices.Contains(a.reach(r, c).Cards, int64(*q.ModelID))
+			return !slices.Contains(a.door.Reach(r.ctx(), r.access.User(), c).Cards, int64(*q.ModelID))
 		})
 	}
 	return a.cardsWire(r, cards)
@@ -155,7 +153,7 @@ func (a *API) cardMetadata(r *request) (any, error) {
 	w := queryMetadataWire{Databases: []databaseWire{}, Tables: []tableWire{}, Fields: []fieldWire{},
 		Cards: []namedWire{}, Dashboards: []namedWire{}, Snippets: []namedWire{}}
 	c := r.object.(store.Card)
-	ids := slices.DeleteFunc(a.reach(r, c).Tables, func(id catalog.TableID) bool {
+	ids := slices.DeleteFunc(a.door.Reach(r.ctx(), r.access.User(), c).Tables, func(id catalog.TableID) bool {
 		return !r.access.Can(permission.SeeTable, permission.ATable(id))
 	})
 	var err error
@@ -170,42 +168,4 @@ func (a *API) cardMetadata(r *request) (any, error) {
 		w.Databases = append(w.Databases, databaseOf(r.access, d))
 	}
 	return w, nil
-}
-
-// errUnreadable is a saved question that the person may not read, or that is
-// not there.
-var errUnreadable = errors.New("not found or no access")
-
-// source is what the card's question is compared with for this person.
-func (a *API) source(r *request, saved bool) query.Source {
-	return query.Source{Access: r.access, Saved: saved, Now: a.now(), Card: func(id int64) (*query.Card, error) {
-		c, err := a.store.Card(r.ctx(), id)
-		if err != nil || !r.access.Can(permission.ReadCollection, permission.ACollection(c.Collection)) {
-			return nil, errUnreadable
-		}
-		q, err := query.Parse(c.DatasetQuery)
-		if err != nil {
-			return nil, err
-		}
-		return &query.Card{ID: c.ID, Name: c.Name, Query: q, Collection: c.Collection}, nil
-	}}
-}
-
-// reach is what the card's question reads; nothing when it cannot be told.
-func (a *API) reach(r *request, c store.Card) query.Reach {
-	q, err := query.Parse(c.DatasetQuery)
-	if err != nil {
-		return query.Reach{}
-	}
-	reach, err := query.ReachOf(q, a.source(r, true))
-	if err != nil {
-		return query.Reach{}
-	}
-	return reach
-}
-
-// shows tells whether the person may be shown results of the saved question.
-func (a *API) shows(r *request, c store.Card) bool {
-	q, err := query.Parse(c.DatasetQuery)
-	return err == nil && query.Allowed(q, a.source(r, true)) == nil
 }

@@ -1,9 +1,9 @@
 package api
 
 import (
-	"bytes"
 	"encoding/json"
 
+	"github.com/sluice-bi/sluice/internal/query"
 	"github.com/sluice-bi/sluice/internal/store"
 )
 
@@ -13,40 +13,16 @@ import (
 // anew (reference 1.6). A variable of the question's own SQL is no such
 // parameter.
 
-// target is what a parameter is compared with, in compact JSON.
-type target string
-
-func targetOf(raw json.RawMessage) target {
-	var b bytes.Buffer
-	if len(raw) == 0 || json.Compact(&b, raw) != nil || b.String() == "null" {
-		return ""
-	}
-	return target(b.String())
-}
-
-// column tells whether it may be a column: everything is but a variable.
-func (t target) column() bool {
-	if t == "" {
-		return false
-	}
-	var outer, inner []json.RawMessage
-	var kind, tag string
-	variable := json.Unmarshal([]byte(t), &outer) == nil && len(outer) >= 2 && json.Unmarshal(outer[0], &kind) == nil &&
-		(kind == "variable" || kind == "dimension") && json.Unmarshal(outer[1], &inner) == nil && len(inner) == 2 &&
-		json.Unmarshal(inner[0], &tag) == nil && tag == "template-tag"
-	return !variable
-}
-
 // cardTargets are what the parameters of a card are compared with. Parameters
 // that cannot be read are no parameters: running refuses them.
-func cardTargets(parameters json.RawMessage) map[target]bool {
+func cardTargets(parameters json.RawMessage) map[query.Target]bool {
 	var list []struct {
 		Target json.RawMessage `json:"target"`
 	}
 	_ = json.Unmarshal(parameters, &list)
-	targets := map[target]bool{}
+	targets := map[query.Target]bool{}
 	for _, p := range list {
-		targets[targetOf(p.Target)] = true
+		targets[query.ParseTarget(p.Target)] = true
 	}
 	return targets
 }
@@ -56,7 +32,7 @@ func cardTargets(parameters json.RawMessage) map[target]bool {
 func (a *API) mayParametrise(r *request, c store.Card, parameters json.RawMessage) error {
 	had := cardTargets(c.Parameters)
 	for t := range cardTargets(parameters) {
-		if t.column() && !had[t] && !a.door.CanRunAdHoc(r.ctx(), r.access.User(), c) {
+		if t.Column() && !had[t] && !a.door.CanRunAdHoc(r.ctx(), r.access.User(), c) {
 			return errForbidden
 		}
 	}
@@ -66,7 +42,7 @@ func (a *API) mayParametrise(r *request, c store.Card, parameters json.RawMessag
 // mapped is a card on a dashboard with a target that a parameter goes to.
 type mapped struct {
 	card   int64
-	target target
+	target query.Target
 }
 
 // mappings are all the targets that parameters of a dashboard go to.
@@ -81,7 +57,7 @@ func mappings(dashcards []store.Dashcard) map[mapped]bool {
 		for _, m := range list {
 			for _, card := range cardsOf(dc) {
 				if m.Card == nil || *m.Card == card {
-					all[mapped{card, targetOf(m.Target)}] = true
+					all[mapped{card, query.ParseTarget(m.Target)}] = true
 				}
 			}
 		}
@@ -98,7 +74,7 @@ func (a *API) mayMap(r *request, stored, next []store.Dashcard, cards []store.Ca
 		by[c.ID] = c
 	}
 	for m := range mappings(next) {
-		if !m.target.column() || had[m] {
+		if !m.target.Column() || had[m] {
 			continue
 		}
 		c, readable := by[m.card]

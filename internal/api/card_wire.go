@@ -149,7 +149,7 @@ func (a *API) cardOf(r *request, c store.Card) cardWire {
 		CanWrite: writes, CanRestore: writes && c.ArchivedDirectly, CanDelete: writes && c.Archived,
 	}
 	// Where the results are hidden, so are the names of their columns.
-	if len(c.ResultMetadata) > 0 && !a.shows(r, c) {
+	if len(c.ResultMetadata) > 0 && !a.door.Shows(r.ctx(), r.access.User(), c) {
 		w.ResultMetadata = json.RawMessage("null")
 	}
 	return w

@@ -3,14 +3,9 @@ package api
 import (
 	"bytes"
 	"encoding/json"
-	"net/http"
 	"reflect"
 
-	"github.com/sluice-bi/sluice/internal/catalog"
 	"github.com/sluice-bi/sluice/internal/dataset"
-	"github.com/sluice-bi/sluice/internal/permission"
-	"github.com/sluice-bi/sluice/internal/query"
-	"github.com/sluice-bi/sluice/internal/store"
 )
 
 // datasetRoutes are about questions that are asked without being saved
@@ -111,37 +106,9 @@ type nativeFormWire struct {
 
 // compileNative needs what writing the SQL oneself needs.
 func (a *API) compileNative(r *request) (any, error) {
-	wire, raw, err := readQuestion(r.raw)
+	_, raw, err := readQuestion(r.raw)
 	if err != nil {
 		return nil, err
 	}
-	id := catalog.DatabaseID(orZero(wire.Database))
-	if r.access.Graph().Catalog().Database(id) == nil {
-		return nil, r.missing("database", "database", int64(id))
-	}
-	if err := r.access.Check(permission.QueryNatively, permission.ADatabase(id)); err != nil {
-		return nil, err
-	}
-	q, err := query.Parse(raw)
-	if err != nil {
-		return nil, err
-	}
-	s := a.source(r, false)
-	if s.Dialect, err = query.DialectOf(r.access.Graph().Catalog().Database(id).Engine); err != nil {
-		return nil, message{http.StatusBadRequest, err.Error()}
-	}
-	s.MaxRows = dataset.MaxAggregatedRows
-	compile := query.Compile
-	if q.Native() {
-		compile = query.Check
-	}
-	statement, err := compile(q, s)
-	if err != nil {
-		return nil, err
-	}
-	form, ok := statement.NativeForm()
-	if !ok || statement.Database() != id {
-		return nil, store.ErrNotFound
-	}
-	return form, nil
+	return a.door.SQL(r.ctx(), r.access.User(), dataset.Request{Query: raw, Context: "sql-of-question", RequestID: r.rec.id})
 }

@@ -116,7 +116,7 @@ func typeOf(e *query.Error) string {
 	switch {
 	case strings.HasPrefix(e.Path, "parameters"):
 		return InvalidParameter
-	case strings.Contains(e.Path, "template-tags") && strings.HasSuffix(e.Message, "needs a value"):
+	case errors.Is(e, query.ErrNoValue):
 		return MissingParameter
 	}
 	return InvalidQuery

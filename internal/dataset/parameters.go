@@ -4,9 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
 
+	"github.com/sluice-bi/sluice/internal/query"
 	"github.com/sluice-bi/sluice/internal/store"
 )
 
@@ -33,12 +32,12 @@ type mapping struct {
 }
 
 // given is the list of parameters to run a saved question with.
-func given(r Request, card store.Card, board *store.Dashboard, place store.Dashcard) (json.RawMessage, error) {
+func given(r Request, card store.Card, q *query.Query, board *store.Dashboard, place store.Dashcard) (json.RawMessage, error) {
 	var sent []declared
 	if err := list(r.Parameters, &sent); err != nil {
 		return nil, &QueryError{InvalidParameter, "parameters: must be a list of objects with an id or a target, and a value", err}
 	}
-	own, err := parametersOf(card)
+	own, err := parametersOf(card, q)
 	if err != nil {
 		return nil, err
 	}
@@ -73,38 +72,18 @@ func given(r Request, card store.Card, board *store.Dashboard, place store.Dashc
 
 // parametersOf are the parameters that a card declares itself: those in its
 // list, and the variables of its SQL.
-func parametersOf(card store.Card) ([]declared, error) {
+func parametersOf(card store.Card, q *query.Query) ([]declared, error) {
 	var all []declared
 	if err := list(card.Parameters, &all); err != nil {
 		return nil, fmt.Errorf("the parameters of card %d: %w", card.ID, err)
 	}
-	type tag struct {
-		ID   string `json:"id"`
-		Name string `json:"name"`
-	}
-	var q struct {
-		Native struct {
-			Tags map[string]tag `json:"template-tags"`
-		} `json:"native"`
-		Stages []struct {
-			Tags map[string]tag `json:"template-tags"`
-		} `json:"stages"`
-	}
-	if err := json.Unmarshal(card.DatasetQuery, &q); err != nil {
-		return nil, &QueryError{InvalidQuery, "The saved question is not in order.", err}
-	}
-	tags := q.Native.Tags
-	if len(q.Stages) > 0 {
-		tags = q.Stages[0].Tags
-	}
-	for _, name := range slices.Sorted(maps.Keys(tags)) {
-		t := tags[name]
-		target, err := json.Marshal([]any{"variable", []any{"template-tag", name}})
+	for _, v := range q.Variables() {
+		target, err := v.Target()
 		if err != nil {
 			return nil, err
 		}
-		if match(all, declared{ID: t.ID, Target: target}) == nil {
-			all = append(all, declared{ID: t.ID, Target: target})
+		if match(all, declared{ID: v.ID, Target: target}) == nil {
+			all = append(all, declared{ID: v.ID, Target: target})
 		}
 	}
 	return all, nil
@@ -156,8 +135,9 @@ func match(known []declared, sent declared) (matches []int) {
 	if matches != nil {
 		return matches
 	}
+	target := query.ParseTarget(sent.Target)
 	for i, k := range known {
-		if len(sent.Target) > 0 && equal(sent.Target, k.Target) {
+		if !target.IsZero() && target == query.ParseTarget(k.Target) {
 			matches = append(matches, i)
 		}
 	}
@@ -170,12 +150,6 @@ func with(all []declared, p declared, value json.RawMessage) []declared {
 		return all
 	}
 	return append(all, declared{ID: p.ID, Type: p.Type, Target: p.Target, Options: p.Options, Value: value})
-}
-
-// equal compares JSON but for its spaces.
-func equal(a, b json.RawMessage) bool {
-	var x, y bytes.Buffer
-	return json.Compact(&x, a) == nil && json.Compact(&y, b) == nil && bytes.Equal(x.Bytes(), y.Bytes())
 }
 
 func hasValue(v json.RawMessage) bool {

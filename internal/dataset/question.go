@@ -34,7 +34,7 @@ func (d *Door) find(ctx context.Context, access permission.Access, r Request) (q
 		return q, errors.New("dataset: a request is for a question, a card, or a card on a dashboard")
 	}
 	if r.Card == 0 {
-		return parse(question{json: r.Query}, nil)
+		return parse(question{json: r.Query})
 	}
 	var board *store.Dashboard
 	var place store.Dashcard
@@ -56,24 +56,21 @@ func (d *Door) find(ctx context.Context, access permission.Access, r Request) (q
 	if card.Database != nil {
 		q.database = *card.Database
 	}
-	given, err := given(r, card, board, place)
-	if err != nil {
+	if q, err = parse(q); err != nil {
 		return q, err
 	}
-	return parse(q, given)
+	given, err := given(r, card, q.query, board, place)
+	if err == nil && given != nil {
+		q.query, err = q.query.WithParameters(given)
+	}
+	return q, err
 }
 
-// parse reads the JSON of a question, with the values given beside it in place
-// of its own when there are any.
-func parse(q question, given json.RawMessage) (question, error) {
+// parse reads the JSON of a question.
+func parse(q question) (question, error) {
 	var err error
 	if q.query, err = query.Parse(q.json); err != nil {
 		return q, err
-	}
-	if given != nil {
-		if q.query, err = q.query.WithParameters(given); err != nil {
-			return q, err
-		}
 	}
 	q.native = q.query.Native()
 	if id := q.query.Database(); id != 0 {
@@ -83,24 +80,15 @@ func parse(q question, given json.RawMessage) (question, error) {
 }
 
 // card reads a saved question that the person may read: one in a collection
-// that they may read, or on a dashboard in one.
+// that they may read.
 func (d *Door) card(ctx context.Context, access permission.Access, id int64) (store.Card, error) {
 	card, err := d.store.Card(ctx, id)
 	if err != nil {
 		return card, fmt.Errorf("card %d: %w", id, err)
 	}
-	in := card.Collection
-	if card.Dashboard != nil {
-		board, err := d.store.Dashboard(ctx, *card.Dashboard)
-		if err != nil {
-			return store.Card{}, fmt.Errorf("dashboard %d of card %d: %w", *card.Dashboard, id, err)
-		}
-		in = board.Collection
-	}
-	if err := access.Check(permission.ReadCollection, permission.ACollection(in)); err != nil {
+	if err := access.Check(permission.ReadCollection, permission.ACollection(card.Collection)); err != nil {
 		return store.Card{}, err
 	}
-	card.Collection = in
 	return card, nil
 }
 

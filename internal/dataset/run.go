@@ -27,17 +27,15 @@ import (
 // be another statement or none, no further row is sent.
 func (d *Door) Run(ctx context.Context, who permission.UserID, r Request, out Sink) (sum Summary, err error) {
 	start := d.now()
-	run := store.QueryRun{At: start, User: who, Context: r.context(), Request: r.RequestID}
+	p := prepared{who: who, ask: r, at: start}
 	defer func() {
 		sum.Duration = d.now().Sub(start)
-		d.record(ctx, run, sum, err)
+		d.record(ctx, p.run(), sum, err)
 	}()
 	ctx, stop := context.WithTimeout(ctx, d.timeout)
 	defer stop()
 
-	p, err := d.prepare(ctx, who, r, start)
-	run.Card, run.Dashboard, run.Database, run.Native = p.card, p.dashboard, p.database, p.native
-	if err != nil {
+	if p, err = d.prepare(ctx, who, r, start); err != nil {
 		return sum, d.answer(ctx, p, err)
 	}
 	conn, err := d.connect(ctx, p.statement.Database())
@@ -67,6 +65,12 @@ type prepared struct {
 
 	question
 	statement query.Statement
+}
+
+// run is what is recorded of it.
+func (p *prepared) run() store.QueryRun {
+	return store.QueryRun{At: p.at, User: p.who, Context: p.ask.context(), Request: p.ask.RequestID,
+		Card: p.card, Dashboard: p.dashboard, Database: p.database, Native: p.native}
 }
 
 // prepare takes the permissions as they are now, finds the question, and

@@ -19,6 +19,7 @@ type native struct {
 type tag struct {
 	at       *node
 	name     string
+	id       string // as clients know it; may be ""
 	kind     string // "text", "number", "date", "boolean", or one that is not supported
 	standard *node  // the default; nil for none
 	required bool
@@ -110,6 +111,8 @@ func (p *parser) tags(n *node) ([]tag, error) {
 				t.standard = v
 			case key == "required":
 				t.required, err = v.yes, v.want(isBool)
+			case key == "id":
+				t.id, err = v.word()
 			case key == "name":
 				if v.text != t.name || v.kind != isString {
 					err = v.errorf("must be the name under which the tag stands")
@@ -215,7 +218,8 @@ func (q *native) filled(tree []piece, values map[string]any, optional bool) (fra
 				return nil, nil
 			}
 			if !ok {
-				return nil, q.tag(p.tag).at.errorf("needs a value")
+				at := q.tag(p.tag).at
+				return nil, &Error{Path: at.path(), Message: ErrNoValue.Error(), cause: ErrNoValue}
 			}
 			f = append(f, bound(v)...)
 		default:
@@ -307,6 +311,9 @@ func (q *native) json() map[string]any {
 		tags := map[string]any{}
 		for _, t := range q.tags {
 			x := map[string]any{"name": t.name, "type": t.kind, "required": t.required}
+			if t.id != "" {
+				x["id"] = t.id
+			}
 			if t.standard != nil {
 				x["default"] = t.standard.json()
 			}

@@ -52,7 +52,7 @@ func Parse(data []byte) (*Query, error) {
 			return nil, err
 		}
 	}
-	if q.database == 0 && (q.block == nil || !q.block.standsOnCard()) {
+	if _, card := q.Begins(); q.database == 0 && card == 0 {
 		return nil, &Error{Path: "database", Message: "must be an id; only a question on a saved question can do without"}
 	}
 	return q, nil
@@ -65,14 +65,6 @@ func (p *parser) database(root *node) (catalog.DatabaseID, error) {
 	}
 	id, err := n.id()
 	return catalog.DatabaseID(id), err
-}
-
-// standsOnCard tells whether the lowest source is a saved question.
-func (b *block) standsOnCard() bool {
-	for b.source.block != nil {
-		b = b.source.block
-	}
-	return b.source.card != 0
 }
 
 func (p *parser) plainQuery(root *node, q *Query) (err error) {

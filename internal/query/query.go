@@ -18,6 +18,8 @@
 package query
 
 import (
+	"errors"
+
 	"github.com/sluice-bi/sluice/internal/catalog"
 )
 
@@ -37,7 +39,12 @@ func (e *Error) Error() string {
 	return e.Path + ": " + e.Message
 }
 
-// Unwrap gives the error that [Source.Card] returned, if that was the cause.
+// ErrNoValue is the cause of an [Error] at a variable that needs a value and
+// has none.
+var ErrNoValue = errors.New("needs a value")
+
+// Unwrap gives the cause, if there is one to tell: the error that
+// [Source.Card] returned, or [ErrNoValue].
 func (e *Error) Unwrap() error { return e.cause }
 
 // Query is a parsed question. It is immutable; make one with [Parse].

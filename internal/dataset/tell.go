@@ -1,0 +1,64 @@
+package dataset
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/sluice-bi/sluice/internal/permission"
+	"github.com/sluice-bi/sluice/internal/query"
+	"github.com/sluice-bi/sluice/internal/store"
+)
+
+// What can be told of a question without running it.
+
+// SQL is what a question that the person asks ad hoc becomes: {"query",
+// "params"}, for people who may write SQL on its database. Nothing is run; a
+// refusal is recorded as that of a run is. Errors as Run.
+func (d *Door) SQL(ctx context.Context, who permission.UserID, r Request) (form json.RawMessage, err error) {
+	start := d.now()
+	p, err := d.prepare(ctx, who, r, start)
+	if err == nil || p.database != 0 { // whoever may not write SQL there learns of no other mistake
+		if denied := p.access.Check(permission.QueryNatively, permission.ADatabase(p.database)); denied != nil {
+			err = denied
+		}
+	}
+	if err != nil {
+		err = d.answer(ctx, p, err)
+		d.record(ctx, p.run(), Summary{Duration: d.now().Sub(start)}, err)
+		return nil, err
+	}
+	form, _ = p.statement.NativeForm()
+	return form, nil
+}
+
+// CanRunAdHoc tells whether the person may ask the question of a card anew:
+// edit it, drill into it, build on it. It asks for nothing but that.
+func (d *Door) CanRunAdHoc(ctx context.Context, who permission.UserID, card store.Card) bool {
+	return d.allowed(ctx, who, card, false)
+}
+
+// Shows tells whether the person may be shown results of a card that they may
+// read.
+func (d *Door) Shows(ctx context.Context, who permission.UserID, card store.Card) bool {
+	return d.allowed(ctx, who, card, true)
+}
+
+func (d *Door) allowed(ctx context.Context, who permission.UserID, card store.Card, saved bool) bool {
+	access := d.store.Graph().AccessOf(who)
+	q, err := query.Parse(card.DatasetQuery)
+	return err == nil && query.Allowed(q, query.Source{Access: access, Saved: saved, Card: d.cards(ctx, access)}) == nil
+}
+
+// Reach is what a card's question reads, as far as the person may read the
+// saved questions in it; nothing when that cannot be told.
+func (d *Door) Reach(ctx context.Context, who permission.UserID, card store.Card) query.Reach {
+	q, err := query.Parse(card.DatasetQuery)
+	if err != nil {
+		return query.Reach{}
+	}
+	reach, err := query.ReachOf(q, query.Source{Card: d.cards(ctx, d.store.Graph().AccessOf(who))})
+	if err != nil {
+		return query.Reach{}
+	}
+	return reach
+}

@@ -1,0 +1,86 @@
+package query
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"slices"
+
+	"github.com/sluice-bi/sluice/internal/catalog"
+)
+
+// Target is what the value of a parameter is compared with. Targets can be
+// compared; the zero value is none.
+type Target struct {
+	text     string
+	variable bool
+}
+
+// ParseTarget reads the JSON of a target. Nothing and null are none, and what
+// cannot be read is a target that is its text: running it is refused.
+func ParseTarget(data json.RawMessage) Target {
+	var b bytes.Buffer
+	if json.Compact(&b, data) != nil {
+		return Target{text: string(data)}
+	}
+	if b.String() == "null" {
+		return Target{}
+	}
+	return Target{b.String(), isVariable(b.Bytes())}
+}
+
+// isVariable tells whether a target is of the form
+// ["variable", ["template-tag", name]], or the same with "dimension".
+func isVariable(data []byte) bool {
+	n, err := readJSON(data)
+	if err != nil || n.kind != isArray || len(n.items) < 2 || n.items[0].kind != isString {
+		return false
+	}
+	kind, inner := n.items[0].text, n.items[1]
+	return (kind == "variable" || kind == "dimension") && inner.kind == isArray && len(inner.items) == 2 &&
+		inner.items[0].kind == isString && inner.items[0].text == "template-tag"
+}
+
+// IsZero tells whether it is none.
+func (t Target) IsZero() bool { return t == Target{} }
+
+// Column tells whether it may be a column. Everything is but a variable of the
+// question's own SQL: who sees the result can find out what is in a column
+// that it does not show, by comparing with it.
+func (t Target) Column() bool { return !t.IsZero() && !t.variable }
+
+// Variable is a variable of a native question.
+type Variable struct {
+	ID, Name string // the ID is what clients call it, and may be empty
+}
+
+// Target is the JSON of the target that the variable is.
+func (v Variable) Target() (json.RawMessage, error) {
+	return json.Marshal([]any{"variable", []any{"template-tag", v.Name}})
+}
+
+// Variables lists the variables of a native question by name; others have none.
+func (q *Query) Variables() []Variable {
+	if q.native == nil {
+		return nil
+	}
+	var all []Variable
+	for _, t := range q.native.tags {
+		all = append(all, Variable{t.id, t.name})
+	}
+	slices.SortFunc(all, func(a, b Variable) int { return cmp.Compare(a.Name, b.Name) })
+	return all
+}
+
+// Begins tells where the rows of a question come from, at the bottom of its
+// stages: a table or a saved question; both are 0 for a native one.
+func (q *Query) Begins() (table catalog.TableID, card int64) {
+	if q.block == nil {
+		return 0, 0
+	}
+	b := q.block
+	for b.source.block != nil {
+		b = b.source.block
+	}
+	return b.source.table, b.source.card
+}
