@@ -20,6 +20,7 @@ import (
 // The case files, over HTTP, with real queries on real databases: the people
 // sign in, and do what the file says that they can and cannot do.
 func TestCasesHoldOverHTTP(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob("../../testdata/access/*.txtar")
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +42,10 @@ func TestCasesHoldOverHTTP(t *testing.T) {
 		if strings.HasPrefix(c.Name, "matrix-") {
 			matrix++
 		}
-		t.Run(c.Name, func(t *testing.T) { newHTTPCase(t, c).run() })
+		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
+			newHTTPCase(t, c).run()
+		})
 	}
 	if matrix < 15 || ran < 60 {
 		t.Errorf("%d cases ran, %d of them of the matrix; want at least 60 and 15", ran, matrix)

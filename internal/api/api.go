@@ -83,7 +83,7 @@ func New(c Config) (*API, error) {
 		a.version = "unknown"
 	}
 	a.started = a.now()
-	a.passwords = newPasswords()
+	a.passwords = newPasswords(standardCost())
 	a.throttle = newThrottle(a.now)
 	a.metrics = newMetrics(a.store)
 	mux := http.NewServeMux()

@@ -13,26 +13,33 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// What a hash costs: 19 MiB and two passes, the least that OWASP's password
-// storage cheat sheet asks of argon2id. The parameters stand in every hash, so
-// that raising them leaves old ones readable.
+// hashCost is what making or comparing a hash costs. It stands in every hash,
+// so that raising it leaves old ones readable.
+type hashCost struct {
+	memory, passes uint32 // memory in KiB
+	threads        uint8
+}
+
+// standardCost is 19 MiB and two passes, the least that OWASP's password
+// storage cheat sheet asks of argon2id.
+func standardCost() hashCost { return hashCost{memory: 19 * 1024, passes: 2, threads: 1} }
+
 const (
-	hashMemory  = 19 * 1024 // KiB
-	hashPasses  = 2
-	hashThreads = 1
-	saltBytes   = 16
-	sumBytes    = 32
+	saltBytes = 16
+	sumBytes  = 32
 )
 
 // passwords makes and compares password hashes, a few at a time, so that a
 // flood of sign-ins cannot take all memory.
 type passwords struct {
+	cost  hashCost
 	slots chan struct{}
 	decoy string // the hash that unknown accounts are compared with
 }
 
-func newPasswords() *passwords {
-	return &passwords{slots: make(chan struct{}, max(2, runtime.GOMAXPROCS(0))), decoy: encodeHash(make([]byte, saltBytes), make([]byte, sumBytes))}
+func newPasswords(cost hashCost) *passwords {
+	return &passwords{cost: cost, slots: make(chan struct{}, max(2, runtime.GOMAXPROCS(0))),
+		decoy: phc{cost, make([]byte, saltBytes), make([]byte, sumBytes)}.String()}
 }
 
 // hash is what is stored of a password, in the PHC string format. It fails
@@ -44,7 +51,7 @@ func (p *passwords) hash(ctx context.Context, password string) (string, error) {
 	defer p.leave()
 	salt := make([]byte, saltBytes)
 	_, _ = rand.Read(salt) // never fails
-	return encodeHash(salt, argon2.IDKey([]byte(password), salt, hashPasses, hashMemory, hashThreads, sumBytes)), nil
+	return phc{p.cost, salt, p.cost.sum(password, salt, sumBytes)}.String(), nil
 }
 
 // matches tells whether the password is the one that was hashed. An empty or
@@ -59,7 +66,7 @@ func (p *passwords) matches(ctx context.Context, hash, password string) (bool, e
 	if !known {
 		h, _ = decodeHash(p.decoy)
 	}
-	got := argon2.IDKey([]byte(password), h.salt, h.passes, h.memory, h.threads, uint32(len(h.sum)))
+	got := h.cost.sum(password, h.salt, uint32(len(h.sum)))
 	return subtle.ConstantTimeCompare(got, h.sum) == 1 && known, nil
 }
 
@@ -74,15 +81,19 @@ func (p *passwords) enter(ctx context.Context) error {
 
 func (p *passwords) leave() { <-p.slots }
 
-type phc struct {
-	memory, passes uint32
-	threads        uint8
-	salt, sum      []byte
+func (c hashCost) sum(password string, salt []byte, size uint32) []byte {
+	return argon2.IDKey([]byte(password), salt, c.passes, c.memory, c.threads, size)
 }
 
-func encodeHash(salt, sum []byte) string {
+// phc is a hash; String writes it in the PHC format.
+type phc struct {
+	cost      hashCost
+	salt, sum []byte
+}
+
+func (h phc) String() string {
 	b64 := base64.RawStdEncoding.EncodeToString
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, hashMemory, hashPasses, hashThreads, b64(salt), b64(sum))
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, h.cost.memory, h.cost.passes, h.cost.threads, b64(h.salt), b64(h.sum))
 }
 
 func decodeHash(text string) (phc, error) {
@@ -91,10 +102,10 @@ func decodeHash(text string) (phc, error) {
 	if len(parts) != 6 || parts[0] != "" || parts[1] != "argon2id" || parts[2] != fmt.Sprintf("v=%d", argon2.Version) {
 		return h, fmt.Errorf("not an argon2id hash")
 	}
-	if n, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &h.memory, &h.passes, &h.threads); n != 3 || err != nil {
+	if n, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &h.cost.memory, &h.cost.passes, &h.cost.threads); n != 3 || err != nil {
 		return h, fmt.Errorf("parameters of the hash: %q", parts[3])
 	}
-	if h.memory == 0 || h.memory > 1<<20 || h.passes == 0 || h.passes > 100 || h.threads == 0 {
+	if c := h.cost; c.memory == 0 || c.memory > 1<<20 || c.passes == 0 || c.passes > 100 || c.threads == 0 {
 		return h, fmt.Errorf("parameters of the hash out of range: %q", parts[3])
 	}
 	var err error

@@ -8,7 +8,7 @@ import (
 )
 
 func TestPasswordHashesMatchOnlyTheirPassword(t *testing.T) {
-	p := newPasswords()
+	p := newPasswords(standardCost())
 	hash, err := p.hash(t.Context(), "correct horse")
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +41,7 @@ func TestPasswordHashesMatchOnlyTheirPassword(t *testing.T) {
 }
 
 func TestOnlyAFewPasswordsAreHashedAtOnce(t *testing.T) {
-	p := newPasswords()
+	p := newPasswords(standardCost())
 	for range cap(p.slots) {
 		p.slots <- struct{}{}
 	}

@@ -76,6 +76,11 @@ func openWorld(t *testing.T, c store.Config) *world {
 	if w.api, err = New(Config{Store: w.store, Door: w.door, Logger: log, Version: "test", Now: w.clock.Now}); err != nil {
 		t.Fatal(err)
 	}
+	// Tests sign in hundreds of times; what a hash costs is told by its own.
+	if w.api.passwords.cost != standardCost() {
+		t.Fatalf("passwords are hashed at the cost %+v", w.api.passwords.cost)
+	}
+	w.api.passwords = newPasswords(hashCost{memory: 8, passes: 1, threads: 1})
 	return w
 }
 
@@ -303,8 +308,13 @@ func settledWorld(t *testing.T) settled {
 // onEachEngine runs a test on a settled server over each application database.
 func onEachEngine(t *testing.T, f func(t *testing.T, w settled)) {
 	t.Helper()
-	t.Run("sqlite", func(t *testing.T) { f(t, settledWorld(t)) })
+	t.Parallel()
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		f(t, settledWorld(t))
+	})
 	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
 		c, dir := storetest.PostgreSQL(t), t.TempDir()
 		var made fixture
 		if !t.Run("settle", func(t *testing.T) { made = makeSettled(t, c, dir) }) {
