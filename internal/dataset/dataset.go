@@ -22,18 +22,18 @@ import (
 
 // Options are what a Door can be told; the zero value is good.
 type Options struct {
-	Timeout time.Duration    // of one statement; 0 is DefaultTimeout
+	Timeout time.Duration    // of one statement; 0 is a minute
 	Now     func() time.Time // nil is time.Now
 	Logger  *slog.Logger     // nil discards
 }
 
 // Limits that hold unless the options or a request say less.
 const (
-	DefaultTimeout    = 60 * time.Second
-	MaxRawRows        = 2000
-	MaxAggregatedRows = 10000
-	MaxExportedRows   = 1_048_575 // of a request whose context ends in "-download"
-	MaxFieldValues    = 1000
+	defaultTimeout    = 60 * time.Second
+	maxRawRows        = 2000
+	maxAggregatedRows = 10000
+	maxExportedRows   = 1_048_575 // of a request whose context ends in "-download"
+	maxFieldValues    = 1000
 )
 
 // Door is the one way to the warehouses. It is safe for concurrent use.
@@ -50,7 +50,7 @@ type Door struct {
 func New(s *store.Store, w *warehouse.Pool, o Options) *Door {
 	d := &Door{store: s, warehouses: w, timeout: o.Timeout, now: o.Now, log: o.Logger}
 	if d.timeout <= 0 {
-		d.timeout = DefaultTimeout
+		d.timeout = defaultTimeout
 	}
 	if d.now == nil {
 		d.now = time.Now

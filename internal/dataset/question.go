@@ -150,11 +150,11 @@ func (r Request) context() string {
 // limit is the row limit of the request.
 func (r Request) limit(q *query.Query) int {
 	if strings.HasSuffix(r.Context, "-download") {
-		return MaxExportedRows
+		return maxExportedRows
 	}
-	n, lower := MaxRawRows, r.MaxRawRows
+	n, lower := maxRawRows, r.MaxRawRows
 	if q.Aggregated() {
-		n, lower = MaxAggregatedRows, 0
+		n, lower = maxAggregatedRows, 0
 	}
 	for _, l := range []int{lower, r.MaxRows} {
 		if l > 0 {

@@ -116,7 +116,7 @@ func TestRunEndsWithTheTimeoutAndWithTheCaller(t *testing.T) {
 		t.Errorf("recorded as %+v", last)
 	}
 
-	w.door.timeout = DefaultTimeout
+	w.door.timeout = defaultTimeout
 	ctx, cancel := context.WithCancel(t.Context())
 	a := &answer{row: func(n int) error {
 		if n == 3 {
@@ -244,7 +244,7 @@ func TestNarrowingEndsAResultThatIsBeingSent(t *testing.T) {
 		}
 		return nil
 	}}
-	if _, err := w.door.Run(t.Context(), w.person, ask(w.list("orders")), a); err != nil || len(a.rows) != MaxRawRows {
+	if _, err := w.door.Run(t.Context(), w.person, ask(w.list("orders")), a); err != nil || len(a.rows) != maxRawRows {
 		t.Errorf("%d rows, %v", len(a.rows), err)
 	}
 }

@@ -74,7 +74,7 @@ func TestValuesOfAField(t *testing.T) {
 		t.Errorf("%v, %v", v, err)
 	}
 	v, err = w.door.FieldValues(t.Context(), w.person, w.fields["people.email"])
-	if err != nil || len(v.Values) != MaxFieldValues || !v.More {
+	if err != nil || len(v.Values) != maxFieldValues || !v.More {
 		t.Errorf("%d values, more: %v, %v", len(v.Values), v.More, err)
 	}
 	for _, who := range []permission.UserID{w.person, w.admin} {

@@ -12,7 +12,7 @@ import (
 // FieldValues are the distinct values of a field that the person may see.
 type FieldValues struct {
 	Values [][]any // each a list of one
-	More   bool    // there are more than MaxFieldValues
+	More   bool    // there are more than a thousand
 }
 
 // FieldValues reads the distinct values of a field. It is a question like any
@@ -40,7 +40,7 @@ func (d *Door) FieldValues(ctx context.Context, who permission.UserID, field cat
 		return FieldValues{}, err
 	}
 	var out valueSink
-	sum, err := d.Run(ctx, who, Request{Query: question, Context: "field-values", MaxRows: MaxFieldValues}, &out)
+	sum, err := d.Run(ctx, who, Request{Query: question, Context: "field-values", MaxRows: maxFieldValues}, &out)
 	if err != nil {
 		return FieldValues{}, err
 	}

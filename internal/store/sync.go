@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"unicode"
@@ -253,7 +254,7 @@ func (y *syncing) write() error {
 			return err
 		}
 		if t.Description == "" && f.Description != "" || t.EntityType == "" && f.EntityType != "" {
-			t.Description, t.EntityType = or(t.Description, f.Description), or(t.EntityType, f.EntityType)
+			t.Description, t.EntityType = cmp.Or(t.Description, f.Description), cmp.Or(t.EntityType, f.EntityType)
 			differs = true
 			err := y.execOne(y.ctx, "update tables set description = $1, entity_type = $2, updated_at = $3 where id = $4", t.Description, t.EntityType, y.now, t.ID)
 			if err != nil {
@@ -276,13 +277,6 @@ func (y *syncing) write() error {
 	}
 	y.setCatalog(cat, "sync database %d: %d new tables, %d gone, %d there", y.database, len(y.made), len(y.absent), len(y.found))
 	return y.bornGoverned()
-}
-
-func or(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 func (y *syncing) insertTables() error {
