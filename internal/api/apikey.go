@@ -85,7 +85,7 @@ func (a *API) countAPIKeys(r *request) (any, error) {
 }
 
 type newAPIKeyBody struct {
-	Name  string `json:"name" rule:"required,nonblank"`
+	Name  string `json:"name" rule:"required,nonblank,max=254"`
 	Group ID     `json:"group_id" rule:"required,positive"`
 }
 
@@ -101,7 +101,7 @@ func (a *API) createAPIKey(r *request) (any, error) {
 }
 
 type apiKeyBody struct {
-	Name  *string `json:"name" rule:"nonblank"`
+	Name  *string `json:"name" rule:"nonblank,max=254"`
 	Group *ID     `json:"group_id" rule:"positive"`
 }
 

@@ -17,15 +17,15 @@ import (
 var errUnsavable = plain{http.StatusForbidden, "You cannot save this Question because you do not have permissions to run its query."}
 
 type newCardWire struct {
-	Name                  string      `json:"name" rule:"required,nonblank"`
-	DatasetQuery          Object      `json:"dataset_query" rule:"required"`
-	Display               string      `json:"display" rule:"required,nonblank"`
-	VisualizationSettings Object      `json:"visualization_settings" rule:"required"`
-	Description           *string     `json:"description"`
+	Name                  string      `json:"name" rule:"required,nonblank,max=254"`
+	DatasetQuery          Object      `json:"dataset_query" rule:"required,max=262144"`
+	Display               string      `json:"display" rule:"required,nonblank,max=254"`
+	VisualizationSettings Object      `json:"visualization_settings" rule:"required,max=262144"`
+	Description           *string     `json:"description" rule:"max=65536"`
 	Type                  *string     `json:"type"`
 	QueryType             Opt[string] `json:"query_type"`
-	Parameters            Opt[Array]  `json:"parameters"`
-	ParameterMappings     Opt[Array]  `json:"parameter_mappings"`
+	Parameters            Opt[Array]  `json:"parameters" rule:"max=262144,parameters"`
+	ParameterMappings     Opt[Array]  `json:"parameter_mappings" rule:"max=262144,mappings"`
 	CollectionID          *ID         `json:"collection_id" rule:"positive"`
 	CollectionPosition    *int        `json:"collection_position" rule:"positive"`
 	CacheTTL              *int        `json:"cache_ttl" rule:"positive"`
@@ -119,15 +119,15 @@ func (a *API) maySave(r *request, c *store.Card) error {
 }
 
 type cardUpdateWire struct {
-	Name                  Opt[string] `json:"name" rule:"nonblank"`
-	DatasetQuery          Opt[Object] `json:"dataset_query"`
-	Display               Opt[string] `json:"display" rule:"nonblank"`
-	VisualizationSettings Opt[Object] `json:"visualization_settings"`
-	Description           Opt[string] `json:"description"`
+	Name                  Opt[string] `json:"name" rule:"nonblank,max=254"`
+	DatasetQuery          Opt[Object] `json:"dataset_query" rule:"max=262144"`
+	Display               Opt[string] `json:"display" rule:"nonblank,max=254"`
+	VisualizationSettings Opt[Object] `json:"visualization_settings" rule:"max=262144"`
+	Description           Opt[string] `json:"description" rule:"max=65536"`
 	Type                  Opt[string] `json:"type"`
 	QueryType             Opt[string] `json:"query_type"`
-	Parameters            Opt[Array]  `json:"parameters"`
-	ParameterMappings     Opt[Array]  `json:"parameter_mappings"`
+	Parameters            Opt[Array]  `json:"parameters" rule:"max=262144,parameters"`
+	ParameterMappings     Opt[Array]  `json:"parameter_mappings" rule:"max=262144,mappings"`
 	CollectionID          Opt[ID]     `json:"collection_id" rule:"positive"`
 	CollectionPosition    Opt[int]    `json:"collection_position" rule:"positive"`
 	CacheTTL              Opt[int]    `json:"cache_ttl" rule:"positive"`

@@ -9,8 +9,8 @@ import (
 )
 
 type newCollectionWire struct {
-	Name           string  `json:"name" rule:"required,nonblank"`
-	Description    *string `json:"description"`
+	Name           string  `json:"name" rule:"required,nonblank,max=254"`
+	Description    *string `json:"description" rule:"max=65536"`
 	ParentID       *ID     `json:"parent_id" rule:"positive"`
 	Namespace      *string `json:"namespace"`
 	AuthorityLevel *string `json:"authority_level"`
@@ -77,8 +77,8 @@ func mayMarkOfficial(r *request, level *string) error {
 }
 
 type collectionUpdateWire struct {
-	Name           Opt[string] `json:"name" rule:"nonblank"`
-	Description    Opt[string] `json:"description"`
+	Name           Opt[string] `json:"name" rule:"nonblank,max=254"`
+	Description    Opt[string] `json:"description" rule:"max=65536"`
 	Archived       Opt[bool]   `json:"archived"`
 	ParentID       Opt[ID]     `json:"parent_id" rule:"positive"`
 	AuthorityLevel Opt[string] `json:"authority_level"`

@@ -70,7 +70,7 @@ func (a *API) listDashboards(r *request) (any, error) {
 }
 
 func (a *API) getDashboard(r *request) (any, error) {
-	return a.dashboardWire(r, r.object.(store.Dashboard))
+	return a.oneDashboard(r, r.object.(store.Dashboard), nil)
 }
 
 func (a *API) deleteDashboard(r *request) (any, error) {

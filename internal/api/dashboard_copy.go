@@ -8,8 +8,8 @@ import (
 )
 
 type dashboardCopyWire struct {
-	Name               *string `json:"name" rule:"nonblank"`
-	Description        *string `json:"description"`
+	Name               *string `json:"name" rule:"nonblank,max=254"`
+	Description        *string `json:"description" rule:"max=65536"`
 	CollectionID       *ID     `json:"collection_id" rule:"positive"`
 	CollectionPosition *int    `json:"collection_position" rule:"positive"`
 	IsDeepCopy         *bool   `json:"is_deep_copy"`
@@ -52,9 +52,7 @@ func (a *API) copyDashboard(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := a.dashboardWire(r, to)
-	w.Uncopied = uncopied
-	return w, err
+	return a.oneDashboard(r, to, uncopied)
 }
 
 // copyInto saves a card anew in the collection; 0 when the person may not.

@@ -1,7 +1,9 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
+	"net/http"
 	"slices"
 	"time"
 
@@ -155,6 +157,48 @@ func (a *API) dashboardWire(r *request, d store.Dashboard) (dashboardWire, error
 	}
 	w.Dashcards, w.Tabs = &dashcards, &tabs
 	return w, nil
+}
+
+// oneDashboard answers with a single dashboard. Every dashcard carries its
+// whole card, so that they are sent one by one: a card that is shown a thousand
+// times would take a thousand times its size of memory.
+func (a *API) oneDashboard(r *request, d store.Dashboard, uncopied []lockedWire) (any, error) {
+	w, err := a.dashboardWire(r, d)
+	if err != nil {
+		return nil, err
+	}
+	w.Uncopied = uncopied
+	return stream(w.write), nil
+}
+
+// write sends the dashboard as JSON.
+func (w dashboardWire) write(to http.ResponseWriter) error {
+	dashcards := *w.Dashcards
+	w.Dashcards = nil
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(w); err != nil {
+		return err
+	}
+	buf.Truncate(buf.Len() - len("}\n"))
+	buf.WriteString(`,"dashcards":[`)
+	to.Header().Set("Content-Type", "application/json")
+	for i, dc := range dashcards {
+		if i > 0 {
+			buf.WriteByte(',')
+		}
+		if err := enc.Encode(dc); err != nil {
+			return err
+		}
+		if _, err := to.Write(buf.Bytes()); err != nil {
+			return err
+		}
+		buf.Reset()
+	}
+	buf.WriteString("]}\n")
+	_, err := to.Write(buf.Bytes())
+	return err
 }
 
 // readableCards loads the cards of the dashcards, also those of their series,

@@ -10,9 +10,9 @@ import (
 )
 
 type newDashboardWire struct {
-	Name               string     `json:"name" rule:"required,nonblank"`
-	Description        *string    `json:"description"`
-	Parameters         Opt[Array] `json:"parameters"`
+	Name               string     `json:"name" rule:"required,nonblank,max=254"`
+	Description        *string    `json:"description" rule:"max=65536"`
+	Parameters         Opt[Array] `json:"parameters" rule:"max=262144,parameters"`
 	CollectionID       *ID        `json:"collection_id" rule:"positive"`
 	CollectionPosition *int       `json:"collection_position" rule:"positive"`
 	CacheTTL           *int       `json:"cache_ttl" rule:"positive"`
@@ -37,7 +37,7 @@ func (a *API) createDashboard(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.dashboardWire(r, d)
+	return a.oneDashboard(r, d, nil)
 }
 
 func knownWidth(w string) error {
@@ -49,24 +49,24 @@ func knownWidth(w string) error {
 }
 
 type dashboardUpdateWire struct {
-	Name               Opt[string]            `json:"name" rule:"nonblank"`
-	Description        Opt[string]            `json:"description"`
-	Parameters         Opt[Array]             `json:"parameters"`
+	Name               Opt[string]            `json:"name" rule:"nonblank,max=254"`
+	Description        Opt[string]            `json:"description" rule:"max=65536"`
+	Parameters         Opt[Array]             `json:"parameters" rule:"max=262144,parameters"`
 	CollectionID       Opt[ID]                `json:"collection_id" rule:"positive"`
 	CollectionPosition Opt[int]               `json:"collection_position" rule:"positive"`
 	CacheTTL           Opt[int]               `json:"cache_ttl" rule:"positive"`
 	Width              Opt[string]            `json:"width"`
 	AutoApplyFilters   Opt[bool]              `json:"auto_apply_filters"`
 	Archived           Opt[bool]              `json:"archived"`
-	Dashcards          Opt[[]dashcardSetWire] `json:"dashcards"`
-	Tabs               Opt[[]tabSetWire]      `json:"tabs"`
+	Dashcards          Opt[[]dashcardSetWire] `json:"dashcards" rule:"max=1000"`
+	Tabs               Opt[[]tabSetWire]      `json:"tabs" rule:"max=100"`
 }
 
 // tabSetWire is a tab in the complete list of a dashboard's tabs. An id that
 // is not positive makes a new one.
 type tabSetWire struct {
 	ID   ID     `json:"id"`
-	Name string `json:"name" rule:"required,nonblank"`
+	Name string `json:"name" rule:"required,nonblank,max=254"`
 }
 
 // dashcardSetWire is a dashcard in the complete list of a dashboard's. An id
@@ -79,10 +79,10 @@ type dashcardSetWire struct {
 	Col                   int                `json:"col" rule:"required"`
 	SizeX                 int                `json:"size_x" rule:"required,positive"`
 	SizeY                 int                `json:"size_y" rule:"required,positive"`
-	VisualizationSettings Opt[Object]        `json:"visualization_settings"`
-	ParameterMappings     Opt[Array]         `json:"parameter_mappings"`
-	InlineParameters      Opt[Array]         `json:"inline_parameters"`
-	Series                Opt[[]seriesEntry] `json:"series"`
+	VisualizationSettings Opt[Object]        `json:"visualization_settings" rule:"max=262144"`
+	ParameterMappings     Opt[Array]         `json:"parameter_mappings" rule:"max=262144,mappings"`
+	InlineParameters      Opt[Array]         `json:"inline_parameters" rule:"max=262144"`
+	Series                Opt[[]seriesEntry] `json:"series" rule:"max=20"`
 }
 
 // seriesEntry names a further card; clients send the whole card back.
@@ -115,7 +115,7 @@ func (a *API) updateDashboard(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.dashboardWire(r, d)
+	return a.oneDashboard(r, d, nil)
 }
 
 // tabs is the complete new list, or nil when none was given.
@@ -131,6 +131,10 @@ func (b *dashboardUpdateWire) tabs() []store.Tab {
 	return tabs
 }
 
+// mostCards is how many questions a dashboard shows: a dashboard is answered
+// with all of them, each as often as it is shown.
+const mostCards = 1000
+
 // dashcards is the complete new list. A card that was not yet at a place must
 // be one that the person may read, and not archived; a locked placeholder may
 // be moved about or removed by who curates the dashboard, and keeps what was
@@ -143,6 +147,13 @@ func (a *API) dashcards(r *request, stored []store.Dashcard, list []dashcardSetW
 	next := make([]store.Dashcard, 0, len(list))
 	for _, w := range list {
 		next = append(next, w.over(was[int64(w.ID)]))
+	}
+	shown := 0
+	for _, dc := range next {
+		shown += len(cardsOf(dc))
+	}
+	if shown > mostCards {
+		return nil, wrongField("dashcards", fmt.Sprintf("A dashboard shows at most %d questions, those of series among them; these are %d.", mostCards, shown))
 	}
 	readable, archived := map[int64]bool{}, map[int64]bool{}
 	cards, err := a.readableCards(r, append(append([]store.Dashcard{}, stored...), next...))

@@ -12,19 +12,19 @@ import (
 )
 
 type newDatabaseWire struct {
-	Name             string  `json:"name" rule:"required,nonblank"`
+	Name             string  `json:"name" rule:"required,nonblank,max=254"`
 	Engine           string  `json:"engine" rule:"required,nonblank"`
-	Details          Object  `json:"details" rule:"required"`
-	Description      *string `json:"description"`
-	Caveats          *string `json:"caveats"`
-	PointsOfInterest *string `json:"points_of_interest"`
+	Details          Object  `json:"details" rule:"required,max=262144"`
+	Description      *string `json:"description" rule:"max=65536"`
+	Caveats          *string `json:"caveats" rule:"max=65536"`
+	PointsOfInterest *string `json:"points_of_interest" rule:"max=65536"`
 	IsFullSync       *bool   `json:"is_full_sync"`
 	IsOnDemand       *bool   `json:"is_on_demand"`
 	AutoRunQueries   *bool   `json:"auto_run_queries"`
 	Refingerprint    *bool   `json:"refingerprint"`
 	CacheTTL         *int    `json:"cache_ttl" rule:"positive"`
-	Schedules        Object  `json:"schedules"`
-	Settings         Object  `json:"settings"`
+	Schedules        Object  `json:"schedules" rule:"max=262144"`
+	Settings         Object  `json:"settings" rule:"max=262144"`
 }
 
 // createDatabase tries the connection before it is stored, and reads its
@@ -80,19 +80,19 @@ func connectionError(why string) error {
 }
 
 type databaseUpdateWire struct {
-	Name             *string     `json:"name" rule:"nonblank"`
+	Name             *string     `json:"name" rule:"nonblank,max=254"`
 	Engine           *string     `json:"engine"`
-	Details          Object      `json:"details"`
-	Description      Opt[string] `json:"description"`
-	Caveats          Opt[string] `json:"caveats"`
-	PointsOfInterest Opt[string] `json:"points_of_interest"`
+	Details          Object      `json:"details" rule:"max=262144"`
+	Description      Opt[string] `json:"description" rule:"max=65536"`
+	Caveats          Opt[string] `json:"caveats" rule:"max=65536"`
+	PointsOfInterest Opt[string] `json:"points_of_interest" rule:"max=65536"`
 	IsFullSync       *bool       `json:"is_full_sync"`
 	IsOnDemand       *bool       `json:"is_on_demand"`
 	AutoRunQueries   *bool       `json:"auto_run_queries"`
 	Refingerprint    *bool       `json:"refingerprint"`
 	CacheTTL         Opt[int]    `json:"cache_ttl" rule:"positive"`
-	Schedules        Object      `json:"schedules"`
-	Settings         Object      `json:"settings"`
+	Schedules        Object      `json:"schedules" rule:"max=262144"`
+	Settings         Object      `json:"settings" rule:"max=262144"`
 }
 
 // updateDatabase changes what was given; null is not given, except for texts

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Bodies are read into typed structs before any handler runs. What a struct
@@ -28,7 +29,17 @@ import (
 //	a wireType              what it says itself
 //
 // null stands for "not given", as clients send it. Keys are compared exactly.
-// A field's tag rule:"required,nonblank,email,positive" asks for more.
+// A field's tag rule:"required,nonblank,email,positive" asks for more; and
+//
+//	max=n        at most n characters of text, bytes of an Object or Array, or
+//	             entries of a list (which has at most defaultEntries without)
+//	locale       the tag of a language, such as de or pt-BR
+//	parameters   an Array of parameters, see parameterWire
+//	mappings     an Array of what parameters go to, see mappingWire
+
+// defaultEntries is the most entries that a list may have if its field does
+// not say otherwise.
+const defaultEntries = 10_000
 
 // decodeBody reads the request's body into a new value of the type of like.
 // Every mistake is reported, by field. An absent body is an empty object.
@@ -92,12 +103,11 @@ func (d *binder) wrong(path, must, received string) {
 }
 
 func (d *binder) value(path string, raw []byte, v reflect.Value, rule string) {
+	if d.found.full() {
+		return
+	}
 	if w, ok := v.Addr().Interface().(wireType); ok {
-		if must := w.fromWire(raw); must != "" {
-			d.wrong(path, must, kindOf(raw))
-		} else if has(rule, "positive") && v.Kind() == reflect.Int64 && v.Int() <= 0 {
-			d.wrong(path, "an integer greater than zero", string(raw))
-		}
+		d.wire(path, raw, v, w, rule)
 		return
 	}
 	kind := kindOf(raw)
@@ -136,7 +146,7 @@ func (d *binder) value(path string, raw []byte, v reflect.Value, rule string) {
 			v.SetBytes(slices.Clone(raw))
 			return
 		}
-		d.array(path, raw, v)
+		d.array(path, raw, v, most(rule, defaultEntries))
 	case reflect.Map:
 		d.table(path, raw, v)
 	case reflect.Struct:
@@ -150,6 +160,23 @@ func (d *binder) value(path string, raw []byte, v reflect.Value, rule string) {
 		}
 	default:
 		panic("api: a body cannot hold a " + v.Type().String())
+	}
+}
+
+// wire reads what reads itself.
+func (d *binder) wire(path string, raw []byte, v reflect.Value, w wireType, rule string) {
+	must := w.fromWire(raw)
+	switch {
+	case must != "":
+		d.wrong(path, must, kindOf(raw))
+	case has(rule, "positive") && v.Kind() == reflect.Int64 && v.Int() <= 0:
+		d.wrong(path, "an integer greater than zero", string(raw))
+	case v.Kind() == reflect.Slice && v.Len() > most(rule, v.Len()):
+		d.wrong(path, fmt.Sprintf("at most %d bytes long", most(rule, 0)), strconv.Itoa(v.Len())+" bytes")
+	case has(rule, "parameters"):
+		d.value(path, raw, reflect.ValueOf(new([]parameterWire)).Elem(), "")
+	case has(rule, "mappings"):
+		d.value(path, raw, reflect.ValueOf(new([]mappingWire)).Elem(), "")
 	}
 }
 
@@ -168,19 +195,30 @@ func (d *binder) text(path string, raw []byte, v reflect.Value, rule string) {
 		d.wrong(path, must, "a blank string")
 	case has(rule, "email") && !plausibleEmail(s):
 		d.wrong(path, "a valid email address", "something else")
+	case has(rule, "locale") && !plausibleLocale(s):
+		d.wrong(path, "the tag of a language, such as de or pt-BR", "something else")
+	case utf8.RuneCountInString(s) > most(rule, len(s)):
+		d.wrong(path, fmt.Sprintf("at most %d characters long", most(rule, 0)), strconv.Itoa(utf8.RuneCountInString(s))+" characters")
 	default:
 		v.SetString(s)
 	}
 }
 
-func (d *binder) array(path string, raw []byte, v reflect.Value) {
+func (d *binder) array(path string, raw []byte, v reflect.Value, limit int) {
 	var items []json.RawMessage
 	if kindOf(raw) != "an array" || json.Unmarshal(raw, &items) != nil {
 		d.wrong(path, "an array", kindOf(raw))
 		return
 	}
+	if len(items) > limit {
+		d.wrong(path, fmt.Sprintf("a list of at most %d entries", limit), strconv.Itoa(len(items))+" entries")
+		return
+	}
 	v.Set(reflect.MakeSlice(v.Type(), len(items), len(items)))
 	for i, item := range items {
+		if d.found.full() {
+			return
+		}
 		d.member(fmt.Sprintf("%s[%d]", path, i), bytes.TrimSpace(item), v.Index(i))
 	}
 }
@@ -193,6 +231,9 @@ func (d *binder) table(path string, raw []byte, v reflect.Value) {
 	}
 	v.Set(reflect.MakeMapWithSize(v.Type(), len(items)))
 	for key, item := range items {
+		if d.found.full() {
+			return
+		}
 		at := join(path, key)
 		if strings.ContainsRune(key, 0) {
 			d.wrong(at, "a key without NUL characters", "one with such a character")
@@ -328,6 +369,20 @@ func jsonName(f reflect.StructField) string {
 
 func has(rule, word string) bool { return slices.Contains(strings.Split(rule, ","), word) }
 
+// most is the n of max=n in a rule, or what holds without.
+func most(rule string, without int) int {
+	for word := range strings.SplitSeq(rule, ",") {
+		if n, given := strings.CutPrefix(word, "max="); given {
+			limit, err := strconv.Atoi(n)
+			if err != nil {
+				panic("api: the rule " + rule + " has no number after max=")
+			}
+			return limit
+		}
+	}
+	return without
+}
+
 func join(path, key string) string {
 	if path == "" {
 		return key
@@ -340,6 +395,13 @@ func join(path, key string) string {
 func plausibleEmail(s string) bool {
 	local, domain, ok := strings.Cut(s, "@")
 	return ok && local != "" && domain != "" && len(s) <= 254 && !strings.ContainsAny(s, " \t\r\n,;<>") && !strings.Contains(domain, "@")
+}
+
+// plausibleLocale asks for what tags of languages are made of.
+func plausibleLocale(s string) bool {
+	return s != "" && len(s) <= 20 && !strings.ContainsFunc(s, func(r rune) bool {
+		return r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+	})
 }
 
 // formItems turns a form body into the members of the JSON object of the same

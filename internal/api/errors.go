@@ -46,9 +46,24 @@ type invalid struct {
 
 func (e invalid) Error() string { return fmt.Sprint("invalid request: ", e.Errors) }
 
+// mostMistakes is how many fields a 400 blames. One who sent more mistakes than
+// that mends the first ones first.
+const mostMistakes = 20
+
+// full tells whether no further mistakes are collected.
+func (e *invalid) full() bool { return len(e.Errors) > mostMistakes }
+
+// add blames a field; the last line that it takes says that there are more.
 func (e *invalid) add(field, text, specific string) {
 	if e.Errors == nil {
 		e.Errors, e.Specific = map[string]string{}, map[string][]string{}
+	}
+	switch _, blamed := e.Errors[field]; {
+	case blamed && len(e.Specific[field]) == mostMistakes:
+		return
+	case !blamed && len(e.Errors) >= mostMistakes:
+		e.Errors["body"] = fmt.Sprintf("There are more mistakes; these are the first %d.", mostMistakes)
+		return
 	}
 	e.Errors[field] = text
 	e.Specific[field] = append(e.Specific[field], specific)

@@ -107,14 +107,14 @@ func (a *API) getField(r *request) (any, error) {
 }
 
 type fieldUpdateWire struct {
-	DisplayName      *string     `json:"display_name" rule:"nonblank"`
-	Description      Opt[string] `json:"description"`
+	DisplayName      *string     `json:"display_name" rule:"nonblank,max=254"`
+	Description      Opt[string] `json:"description" rule:"max=65536"`
 	SemanticType     Opt[string] `json:"semantic_type"`
 	TargetID         Opt[ID]     `json:"fk_target_field_id"`
 	VisibilityType   *string     `json:"visibility_type"`
 	HasFieldValues   Opt[string] `json:"has_field_values"`
-	PointsOfInterest Opt[string] `json:"points_of_interest"`
-	Caveats          Opt[string] `json:"caveats"`
+	PointsOfInterest Opt[string] `json:"points_of_interest" rule:"max=65536"`
+	Caveats          Opt[string] `json:"caveats" rule:"max=65536"`
 }
 
 func (a *API) updateField(r *request) (any, error) {

@@ -62,7 +62,7 @@ func (a *API) getGroup(r *request) (any, error) {
 }
 
 type newGroupBody struct {
-	Name       string `json:"name" rule:"required,nonblank"`
+	Name       string `json:"name" rule:"required,nonblank,max=254"`
 	IsInternal bool   `json:"is_internal"`
 }
 
@@ -76,7 +76,7 @@ func (a *API) createGroup(r *request) (any, error) {
 }
 
 type groupBody struct {
-	Name       *string `json:"name" rule:"nonblank"`
+	Name       *string `json:"name" rule:"nonblank,max=254"`
 	IsInternal *bool   `json:"is_internal"`
 }
 

@@ -46,6 +46,9 @@ func (s *schemas) of(t reflect.Type, rule string) schema {
 		if has(rule, "email") {
 			out["format"] = "email"
 		}
+		if n := most(rule, 0); n > 0 {
+			out["maxLength"] = n
+		}
 		return out
 	case reflect.Bool:
 		return typed("boolean")
@@ -58,7 +61,11 @@ func (s *schemas) of(t reflect.Type, rule string) schema {
 	case reflect.Float64:
 		return typed("number")
 	case reflect.Slice:
-		return schema{"type": "array", "items": s.of(t.Elem(), "")}
+		out := schema{"type": "array", "items": s.of(t.Elem(), "")}
+		if n := most(rule, 0); n > 0 {
+			out["maxItems"] = n
+		}
+		return out
 	case reflect.Map:
 		return schema{"type": "object", "additionalProperties": s.of(t.Elem(), "")}
 	case reflect.Struct:

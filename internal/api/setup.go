@@ -20,8 +20,8 @@ type setupUser struct {
 	Email           string  `json:"email" rule:"required,email"`
 	Password        string  `json:"password" rule:"required,nonblank"`
 	PasswordConfirm *string `json:"password_confirm"`
-	FirstName       string  `json:"first_name"`
-	LastName        string  `json:"last_name"`
+	FirstName       string  `json:"first_name" rule:"max=254"`
+	LastName        string  `json:"last_name" rule:"max=254"`
 	SiteName        string  `json:"site_name"`
 }
 

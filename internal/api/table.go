@@ -158,12 +158,12 @@ func (a *API) tableMetadata(r *request) (any, error) {
 }
 
 type tableUpdateWire struct {
-	DisplayName      *string     `json:"display_name" rule:"nonblank"`
-	Description      Opt[string] `json:"description"`
+	DisplayName      *string     `json:"display_name" rule:"nonblank,max=254"`
+	Description      Opt[string] `json:"description" rule:"max=65536"`
 	EntityType       Opt[string] `json:"entity_type"`
 	VisibilityType   Opt[string] `json:"visibility_type"`
-	PointsOfInterest Opt[string] `json:"points_of_interest"`
-	Caveats          Opt[string] `json:"caveats"`
+	PointsOfInterest Opt[string] `json:"points_of_interest" rule:"max=65536"`
+	Caveats          Opt[string] `json:"caveats" rule:"max=65536"`
 }
 
 // patch is what a field of a body asks to change: nil when it was not there.

@@ -98,11 +98,11 @@ func noManagers(field string) error {
 
 type newUserBody struct {
 	Email           string      `json:"email" rule:"required,email"`
-	FirstName       string      `json:"first_name"`
-	LastName        string      `json:"last_name"`
+	FirstName       string      `json:"first_name" rule:"max=254"`
+	LastName        string      `json:"last_name" rule:"max=254"`
 	Password        *string     `json:"password"`
 	LoginAttributes *attributes `json:"login_attributes"`
-	Locale          *string     `json:"locale"`
+	Locale          *string     `json:"locale" rule:"locale"`
 	IsActive        *bool       `json:"is_active"`
 	groupsBody
 }
@@ -135,9 +135,9 @@ func (a *API) createUser(r *request) (any, error) {
 
 type userBody struct {
 	Email           *string     `json:"email" rule:"email"`
-	FirstName       *string     `json:"first_name"`
-	LastName        *string     `json:"last_name"`
-	Locale          *string     `json:"locale"`
+	FirstName       *string     `json:"first_name" rule:"max=254"`
+	LastName        *string     `json:"last_name" rule:"max=254"`
+	Locale          *string     `json:"locale" rule:"locale"`
 	LoginAttributes *attributes `json:"login_attributes"`
 	IsSuperuser     *bool       `json:"is_superuser"`
 	groupsBody

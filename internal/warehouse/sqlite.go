@@ -30,18 +30,14 @@ func parseDetails(engine string, details json.RawMessage) (file string, err erro
 	if engine != "sqlite" {
 		return "", &Error{Kind: Unusable, Message: fmt.Sprintf("the engine %q is not supported; the one that is: sqlite", engine)}
 	}
-	var d struct {
-		DB string `json:"db"`
-	}
-	dec := json.NewDecoder(strings.NewReader(string(details)))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&d); err != nil {
+	var d map[string]string // not a struct, for which "DB" would be "db"
+	err = json.Unmarshal(details, &d)
+	if db, given := d["db"]; err != nil || !given || len(d) != 1 {
 		return "", &Error{Unusable, `the details of a sqlite database are {"db": "/path/of/the/file"} and nothing else`, err}
+	} else if !filepath.IsAbs(db) || strings.ContainsRune(db, 0) {
+		return "", &Error{Kind: Unusable, Message: fmt.Sprintf("details.db: %q is not the absolute path of a file", db)}
 	}
-	if !filepath.IsAbs(d.DB) || strings.ContainsRune(d.DB, 0) {
-		return "", &Error{Kind: Unusable, Message: fmt.Sprintf("details.db: %q is not the absolute path of a file", d.DB)}
-	}
-	return filepath.Clean(d.DB), nil
+	return filepath.Clean(d["db"]), nil
 }
 
 // probe tells in plain words why a file cannot be a warehouse, before the
