@@ -79,6 +79,7 @@ type Store struct {
 
 	publishing sync.Mutex // orders publish
 	snap       atomic.Pointer[snapshot]
+	changed    chan struct{} // closed by the next publish; guarded by publishing
 	statements atomic.Int64
 	closed     atomic.Bool
 }
@@ -94,7 +95,7 @@ type snapshot struct {
 // open is an error that says what is wrong: a missing or wrong key, a database
 // written by a newer Sluice, a group that is not there, an unknown level.
 func Open(ctx context.Context, c Config) (*Store, error) {
-	s := &Store{log: c.Logger, now: c.Now, history: c.History, writing: make(chan struct{}, 1)}
+	s := &Store{log: c.Logger, now: c.Now, history: c.History, writing: make(chan struct{}, 1), changed: make(chan struct{})}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -305,6 +306,14 @@ func (s *Store) Ping(ctx context.Context) error {
 // Graph is the current permission state. It costs no statement.
 func (s *Store) Graph() *permission.Graph { return s.snap.Load().graph }
 
+// Changed is closed when another graph becomes the current one. Whoever acts on
+// changes takes it before the graph, and again after each change.
+func (s *Store) Changed() <-chan struct{} {
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
+	return s.changed
+}
+
 // Statements is how many SQL statements the store has run since it was opened.
 func (s *Store) Statements() int64 { return s.statements.Load() }
 
@@ -314,5 +323,7 @@ func (s *Store) publish(n *snapshot) {
 	defer s.publishing.Unlock()
 	if n.revision > s.snap.Load().revision {
 		s.snap.Store(n)
+		close(s.changed)
+		s.changed = make(chan struct{})
 	}
 }
