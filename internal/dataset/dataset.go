@@ -23,6 +23,7 @@ import (
 // Options are what a Door can be told; the zero value is good.
 type Options struct {
 	Timeout time.Duration    // of one statement; 0 is a minute
+	Wait    time.Duration    // for a connection; 0 is 20 seconds
 	Now     func() time.Time // nil is time.Now
 	Logger  *slog.Logger     // nil discards
 }
@@ -30,6 +31,7 @@ type Options struct {
 // Limits that hold unless the options or a request say less.
 const (
 	defaultTimeout    = 60 * time.Second
+	defaultWait       = 20 * time.Second
 	maxRawRows        = 2000
 	maxAggregatedRows = 10000
 	maxExportedRows   = 1_048_575 // of a request whose context ends in "-download"
@@ -41,6 +43,8 @@ type Door struct {
 	store      *store.Store
 	warehouses *warehouse.Pool
 	timeout    time.Duration
+	wait       time.Duration
+	turns      turns
 	now        func() time.Time
 	log        *slog.Logger
 }
@@ -48,9 +52,12 @@ type Door struct {
 // New is the door to the warehouses whose connections the store knows. The
 // caller closes the pool after the last call.
 func New(s *store.Store, w *warehouse.Pool, o Options) *Door {
-	d := &Door{store: s, warehouses: w, timeout: o.Timeout, now: o.Now, log: o.Logger}
+	d := &Door{store: s, warehouses: w, timeout: o.Timeout, wait: o.Wait, now: o.Now, log: o.Logger}
 	if d.timeout <= 0 {
 		d.timeout = defaultTimeout
+	}
+	if d.wait <= 0 {
+		d.wait = defaultWait
 	}
 	if d.now == nil {
 		d.now = time.Now

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/sluice-bi/sluice/internal/permission"
@@ -23,8 +22,14 @@ import (
 // else is a fault of the server.
 //
 // If the permissions change meanwhile the question is put again under the new
-// ones: before the statement runs it is compiled anew, and if by then it would
-// be another statement or none, no further row is sent.
+// ones: before the statement runs it is compiled anew, and from then on a
+// change that makes it another statement or none, or that takes the right to
+// download from an export, ends the statement, and no further row is sent. A
+// saved question that moves out of the person's reach or is edited ends within
+// [watchEvery].
+//
+// A person has at most half of a database's connections at a time. Who waits
+// longer than the door's wait for one is told so ([Busy]).
 func (d *Door) Run(ctx context.Context, who permission.UserID, r Request, out Sink) (sum Summary, err error) {
 	start := d.now()
 	p := prepared{who: who, ask: r, at: start}
@@ -38,21 +43,22 @@ func (d *Door) Run(ctx context.Context, who permission.UserID, r Request, out Si
 	if p, err = d.prepare(ctx, who, r, start); err != nil {
 		return sum, d.answer(ctx, p, err)
 	}
-	conn, err := d.connect(ctx, p.statement.Database())
+	conn, release, err := d.connect(ctx, p)
 	if err != nil {
 		return sum, d.answer(ctx, p, err)
 	}
-	defer conn.Release()
+	defer release()
 	if p, err = d.current(ctx, p); err != nil { // a connection can be long in coming
 		return sum, d.answer(ctx, p, err)
 	}
-	rows, err := conn.Run(ctx, p.statement)
-	if err != nil {
-		return sum, d.answer(ctx, p, err)
+	watched, stop := d.watch(ctx, p, out)
+	defer stop()
+	rows, err := conn.Run(watched, p.statement)
+	if err == nil {
+		defer rows.Close()
+		sum, err = d.stream(watched, p, rows, out)
 	}
-	defer rows.Close()
-	sum, err = d.stream(ctx, p, rows, out)
-	return sum, d.answer(ctx, p, err)
+	return sum, d.answer(ctx, p, ended(watched, err))
 }
 
 // prepared is a question under one state of the permissions.
@@ -65,6 +71,7 @@ type prepared struct {
 
 	question
 	statement query.Statement
+	exported  permission.Level // how much of the result the person may export
 }
 
 // run is what is recorded of it.
@@ -93,7 +100,7 @@ func (d *Door) prepare(ctx context.Context, who permission.UserID, r Request, at
 	if p.statement, err = compile(p.query, source); err != nil {
 		return p, err
 	}
-	p.database = p.statement.Database()
+	p.database, p.exported = p.statement.Database(), p.download()
 	return p, nil
 }
 
@@ -125,6 +132,17 @@ func (d *Door) source(ctx context.Context, p prepared) (query.Source, error) {
 
 // stream sends the rows, as long as the person may have them.
 func (d *Door) stream(ctx context.Context, p prepared, rows *warehouse.Rows, out Sink) (sum Summary, err error) {
+	may := func() error {
+		if d.store.Graph() == p.graph {
+			return nil
+		}
+		var err error
+		p.graph, err = d.still(ctx, p)
+		return err
+	}
+	if err := may(); err != nil {
+		return sum, err
+	}
 	columns, shapes := columnsOf(p.statement, rows.Columns())
 	if err := out.Begin(p.head(columns)); err != nil {
 		return sum, &sinkError{err}
@@ -132,29 +150,21 @@ func (d *Door) stream(ctx context.Context, p prepared, rows *warehouse.Rows, out
 	for rows.Next() {
 		if sum.Rows == p.statement.Limit() {
 			sum.Truncated = true
-			return sum, nil
+			return sum, may()
 		}
-		if d.store.Graph() != p.graph {
-			next, err := d.current(ctx, p)
-			if err != nil {
-				return sum, err
-			}
-			if !same(next.statement, p.statement) {
-				return sum, errNarrowed
-			}
-			p = next
+		if err := may(); err != nil {
+			return sum, err
 		}
 		if err := out.Row(shaped(rows.Values(), shapes)); err != nil {
 			return sum, &sinkError{err}
 		}
 		sum.Rows++
 	}
-	return sum, rows.Err()
+	if err := rows.Err(); err != nil {
+		return sum, err
+	}
+	return sum, may() // the sink holds rows back that it sends now
 }
-
-// errNarrowed ends a result whose rows the person may no longer have in the
-// same way.
-var errNarrowed = errors.New("the permissions changed while the result was sent")
 
 // sinkError is an error of whoever takes the result.
 type sinkError struct{ err error }
@@ -162,15 +172,10 @@ type sinkError struct{ err error }
 func (e *sinkError) Error() string { return e.err.Error() }
 func (e *sinkError) Unwrap() error { return e.err }
 
-// same tells whether two statements show the same rows.
-func same(a, b query.Statement) bool {
-	return a.SQL() == b.SQL() && slices.Equal(a.Args(), b.Args()) && slices.Equal(a.Tables(), b.Tables()) && a.Native() == b.Native()
-}
-
 // head is what is told before the rows.
 func (p *prepared) head(columns []query.Column) Head {
 	h := Head{Database: p.database, Query: p.json, Context: p.ask.context(), Columns: columns, Native: p.statement.Native(),
-		Sandboxed: p.statement.Sandboxed(), Download: p.download(), Started: p.at}
+		Sandboxed: p.statement.Sandboxed(), Download: p.exported, Started: p.at}
 	h.NativeForm, _ = p.statement.NativeForm()
 	return h
 }
@@ -194,12 +199,28 @@ func (p *prepared) download() permission.Level {
 	return least
 }
 
-// connect takes a connection to a database as its details are now.
-func (d *Door) connect(ctx context.Context, id catalogID) (*warehouse.Conn, error) {
+// connect takes a connection to a question's database, with its details as they
+// are now, when it is the person's turn. The caller calls release.
+func (d *Door) connect(ctx context.Context, p prepared) (_ *warehouse.Conn, release func(), err error) {
+	id := p.statement.Database()
 	if err := d.open(ctx, id); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return d.warehouses.Acquire(ctx, id)
+	waiting, stop := context.WithTimeoutCause(ctx, d.wait, errBusy)
+	defer stop()
+	done, ok := d.turns.take(waiting, id, p.who)
+	if !ok {
+		return nil, nil, busy(waiting, fmt.Sprintf("You have %d questions running in this database already. Wait for one of them to finish.", share))
+	}
+	conn, err := d.warehouses.Acquire(waiting, id)
+	if err != nil {
+		done()
+		if waiting.Err() != nil {
+			err = busy(waiting, "Too many questions run in this database at the moment. Try again later.")
+		}
+		return nil, nil, err
+	}
+	return conn, func() { conn.Release(); done() }, nil
 }
 
 // open makes the database known to the pool as the store has it now.

@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// most is how many connections one warehouse may have.
-const most = 8
+// MaxConnections is how many connections one warehouse may have.
+const MaxConnections = 8
 
 // connections are the connections to one SQLite file: at most a fixed number,
 // kept for the next one who asks.
@@ -23,7 +23,7 @@ type connections struct {
 }
 
 func newConnections(file string, log *slog.Logger) *connections {
-	return &connections{file: file, log: log, free: make(chan struct{}, most)}
+	return &connections{file: file, log: log, free: make(chan struct{}, MaxConnections)}
 }
 
 // take waits for a connection that nobody uses, or opens one.

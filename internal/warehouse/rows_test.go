@@ -148,10 +148,10 @@ func TestCancelledQueriesLeaveNothingInUse(t *testing.T) {
 	if n := p.InUse(1); n != 0 {
 		t.Errorf("%d connections are still in use", n)
 	}
-	if n := len(p.databases[1].conns.idle); n > most {
+	if n := len(p.databases[1].conns.idle); n > MaxConnections {
 		t.Errorf("%d idle connections", n)
 	}
-	for range 2 * most { // all of them can be had again
+	for range 2 * MaxConnections { // all of them can be had again
 		c, err := p.Acquire(t.Context(), 1)
 		if err != nil {
 			t.Fatal(err)
@@ -194,7 +194,7 @@ func TestPeopleOnOnePoolKeepTheirOwnTables(t *testing.T) {
 func TestAcquireWaitsForAFreeConnection(t *testing.T) {
 	p := samplePool(t)
 	var taken []*Conn
-	for range most {
+	for range MaxConnections {
 		c, err := p.Acquire(t.Context(), 1)
 		if err != nil {
 			t.Fatal(err)
