@@ -112,7 +112,7 @@ func (s *Store) UpdateAPIKey(ctx context.Context, who Actor, id int64, name *str
 				return invalid("name", "value must be a non-blank string.")
 			}
 		}
-		if group != nil && *group != k.Group {
+		if group != nil {
 			if w.graph.Group(*group) == nil {
 				return invalid("group_id", "There is no group %d.", *group)
 			}
@@ -132,12 +132,14 @@ func (s *Store) UpdateAPIKey(ctx context.Context, who Actor, id int64, name *str
 	return k, err
 }
 
-// moveKey takes the key's user out of its group and puts it into another. All
-// Users is not left.
+// moveKey makes the group, and All Users, the only ones that the key's user is
+// in.
 func (w *writer) moveKey(k APIKey, to permission.GroupID) error {
 	var changes []permission.Change
-	if k.Group != permission.AllUsers && w.graph.IsMember(k.User, k.Group) {
-		changes = append(changes, permission.SetMembership{User: k.User, Group: k.Group, From: true})
+	for _, g := range w.graph.GroupsOf(k.User) {
+		if g != permission.AllUsers && g != to {
+			changes = append(changes, permission.SetMembership{User: k.User, Group: g, From: true})
+		}
 	}
 	if !w.graph.IsMember(k.User, to) {
 		changes = append(changes, permission.SetMembership{User: k.User, Group: to, To: true})

@@ -266,3 +266,49 @@ func TestANewGroupHasNothingAndTakesADataRevision(t *testing.T) {
 		}
 	})
 }
+
+// Lists of people do not show an API key's user, and the list of keys names one
+// group: a second one, such as Administrators, would be seen by nobody.
+func TestAnAPIKeyIsInTheGroupThatItsListNamesOnly(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		ctx := t.Context()
+		storetest.SetUp(t, s)
+		sales, ops := storetest.Group(t, s, "Sales"), storetest.Group(t, s, "Ops")
+		k := must[store.APIKey](t)(s.CreateAPIKey(ctx, store.Actor{}, store.NewAPIKey{Name: "Nightly", Group: sales.ID, Digest: digest("1")}))
+		in := func(want ...permission.GroupID) {
+			t.Helper()
+			if got := s.Graph().GroupsOf(k.User); !slices.Equal(got, append([]permission.GroupID{permission.AllUsers}, want...)) {
+				t.Errorf("the key is in %v, want %v", got, want)
+			}
+			if k = must[store.APIKey](t)(s.APIKey(ctx, k.ID)); len(want) == 0 && k.Group != permission.AllUsers || len(want) == 1 && k.Group != want[0] {
+				t.Errorf("the list says group %d, want %v", k.Group, want)
+			}
+		}
+		refused(t, s.AddMember(ctx, store.Actor{}, k.User, permission.Administrators), "user_id", fmt.Sprintf("/api/api-key/%d", k.ID))
+		refused(t, s.AddMember(ctx, store.Actor{}, k.User, sales.ID), "user_id", "API key")
+		refused(t, s.RemoveMemberOf(ctx, store.Actor{}, k.User, sales.ID), "user_id", "API key")
+		for _, m := range must[[]store.Membership](t)(s.Memberships(ctx)) {
+			if m.User == k.User && m.Group == sales.ID {
+				refused(t, s.RemoveMember(ctx, store.Actor{}, m.ID), "user_id", "API key")
+			}
+		}
+		admins := []permission.GroupID{permission.AllUsers, permission.Administrators}
+		if err := second(s.UpdateUser(ctx, store.Actor{}, k.User, store.UserUpdate{Groups: &admins})); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("the key's user was updated: %v", err)
+		}
+		in(sales.ID)
+
+		// One that got into more groups before that was refused leaves them.
+		must[*permission.Graph](t)(s.Change(ctx, store.Actor{}, func(*permission.Graph) ([]permission.Change, store.Bump, error) {
+			return []permission.Change{permission.SetMembership{User: k.User, Group: permission.Administrators, To: true}}, store.Bump{}, nil
+		}))
+		must[store.APIKey](t)(s.UpdateAPIKey(ctx, store.Actor{}, k.ID, nil, &sales.ID))
+		in(sales.ID)
+		must[store.APIKey](t)(s.UpdateAPIKey(ctx, store.Actor{}, k.ID, nil, &ops.ID))
+		in(ops.ID)
+		check(t, s.ClearGroup(ctx, store.Actor{}, ops.ID))
+		in()
+		check(t, s.DeleteAPIKey(ctx, store.Actor{}, k.ID))
+		refused(t, s.AddMember(ctx, store.Actor{}, k.User, sales.ID), "user_id", "deleted")
+	})
+}

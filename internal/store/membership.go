@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 
 	"github.com/sluice-bi/sluice/internal/permission"
 )
@@ -44,7 +45,7 @@ func scanMembership(row scanner) (m Membership, err error) {
 
 // AddMember puts a person into a group; once there, nothing more happens.
 // *InvalidError for All Users (empty Field), an unknown group ("group_id") or
-// user ("user_id").
+// user ("user_id"), and an API key's user, whose group is the key's.
 func (s *Store) AddMember(ctx context.Context, who Actor, user permission.UserID, group permission.GroupID) error {
 	_, err := s.write(ctx, who, func(w *writer) error {
 		switch {
@@ -54,8 +55,9 @@ func (s *Store) AddMember(ctx context.Context, who Actor, user permission.UserID
 			return invalid("group_id", "There is no group %d.", group)
 		case w.graph.User(user) == nil:
 			return invalid("user_id", "There is no user %d.", user)
-		case w.graph.IsMember(user, group):
-			return nil
+		}
+		if err := w.noKey(user); err != nil || w.graph.IsMember(user, group) {
+			return err
 		}
 		return w.apply(permission.SetMembership{User: user, Group: group, To: true})
 	})
@@ -63,7 +65,8 @@ func (s *Store) AddMember(ctx context.Context, who Actor, user permission.UserID
 }
 
 // RemoveMember ends a membership. ErrNotFound when there is no such
-// membership; *InvalidError for All Users and the last active administrator.
+// membership; *InvalidError for All Users, the last active administrator, and
+// an API key's user.
 func (s *Store) RemoveMember(ctx context.Context, who Actor, membership int64) error {
 	_, err := s.write(ctx, who, func(w *writer) error {
 		m, err := one(ctx, w.conn, scanMembership, "select id, user_id, group_id from memberships where id = $1", membership)
@@ -91,11 +94,31 @@ func (w *writer) leave(user permission.UserID, group permission.GroupID) error {
 	if group == permission.AllUsers {
 		return invalid("", inAllUsers)
 	}
+	if err := w.noKey(user); err != nil {
+		return err
+	}
 	return w.apply(permission.SetMembership{User: user, Group: group, From: true})
 }
 
-// ClearGroup ends all memberships of a group. ErrNotFound when there is no
-// such group; *InvalidError for All Users and Administrators.
+// noKey refuses the hidden user of an API key: lists of people do not show it,
+// and the list of keys says which one group it is in.
+func (w *writer) noKey(user permission.UserID) error {
+	key, err := one(w.ctx, w.conn, value[int64], `select coalesce(k.id, 0) from users u left join api_keys k on k.user_id = u.id
+		where u.id = $1 and u.type = $2`, user, APIKeyed)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil
+	case err == nil && key == 0:
+		err = invalid("user_id", "User %d is that of an API key that was deleted.", user)
+	case err == nil:
+		err = invalid("user_id", "User %d is that of an API key, whose group is changed at /api/api-key/%d.", user, key)
+	}
+	return err
+}
+
+// ClearGroup ends all memberships of a group; its API keys fall back to All
+// Users. ErrNotFound when there is no such group; *InvalidError for All Users
+// and Administrators.
 func (s *Store) ClearGroup(ctx context.Context, who Actor, id permission.GroupID) error {
 	_, err := s.write(ctx, who, func(w *writer) error {
 		switch {
@@ -110,7 +133,16 @@ func (s *Store) ClearGroup(ctx context.Context, who Actor, id permission.GroupID
 		for u := range w.graph.Members(id) {
 			changes = append(changes, permission.SetMembership{User: u, Group: id, From: true})
 		}
+		if err := w.freeKeys(id); err != nil {
+			return err
+		}
 		return w.apply(changes...)
 	})
+	return err
+}
+
+// freeKeys lets the API keys of a group fall back to All Users.
+func (w *writer) freeKeys(group permission.GroupID) error {
+	_, err := w.exec(w.ctx, "update api_keys set group_id = $1 where group_id = $2", permission.AllUsers, group)
 	return err
 }

@@ -40,8 +40,7 @@ func (w *writer) groupRow(c permission.SetGroup) error {
 	var err error
 	switch {
 	case c.To == nil:
-		_, err = w.exec(w.ctx, "update api_keys set group_id = $1 where group_id = $2", permission.AllUsers, c.From.ID)
-		if err == nil {
+		if err = w.freeKeys(c.From.ID); err == nil {
 			err = w.execOne(w.ctx, "delete from groups where id = $1", c.From.ID)
 		}
 	case c.From == nil:
