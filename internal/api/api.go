@@ -49,6 +49,7 @@ type API struct {
 	started     time.Time
 	sessionLife time.Duration
 	proxies     []netip.Prefix
+	patience    patience
 
 	origin    *http.CrossOriginProtection
 	passwords *passwords
@@ -68,7 +69,7 @@ func New(c Config) (*API, error) {
 	a := &API{
 		store: c.Store, door: c.Door, log: c.Logger, version: c.Version, now: c.Now,
 		sessionLife: c.SessionLife, proxies: c.TrustedProxies, routes: routes(),
-		origin: http.NewCrossOriginProtection(),
+		origin: http.NewCrossOriginProtection(), patience: standardPatience(),
 	}
 	if a.log == nil {
 		a.log = slog.Default()

@@ -31,7 +31,7 @@ func (a *API) exportQuery(r *request, format string, ask dataset.Request) (any, 
 	ask.RequestID = r.rec.id
 	ask.Context = format + "-download"
 	return stream(func(w http.ResponseWriter) error {
-		out := &exportSink{w: w}
+		out := &exportSink{w: recorderOf(w)}
 		switch format {
 		case "csv":
 			out.kind, out.table = "text/csv; charset=utf-8", &csvTable{csv.NewWriter(&out.buf)}
@@ -62,13 +62,18 @@ func exportFailure(failure *dataset.QueryError) error {
 	if failure.Type == dataset.MissingPermissions {
 		return errForbidden
 	}
-	return failed{status: http.StatusBadRequest, body: map[string]any{"status": "failed", "error": failure.Message,
+	status, header := http.StatusBadRequest, http.Header{}
+	if failure.Type == dataset.Busy {
+		status = http.StatusServiceUnavailable
+		header.Set("Retry-After", "10")
+	}
+	return failed{status: status, header: header, body: map[string]any{"status": "failed", "error": failure.Message,
 		"error_type": failure.Type, "message": failure.Message, "row_count": 0, "data": map[string]any{"rows": []any{}, "cols": []any{}}}}
 }
 
 // exportSink sends a result as a file while it comes.
 type exportSink struct {
-	w     http.ResponseWriter
+	w     *recorder
 	buf   bytes.Buffer
 	table interface { // the format
 		begin(names []string) error
@@ -113,7 +118,11 @@ func (s *exportSink) Row(values []any) error {
 	return s.send()
 }
 
+// Interrupt ends a write that the client does not take.
+func (s *exportSink) Interrupt() { s.w.line.interrupt() }
+
 func (s *exportSink) finish() error {
+	s.w.line.resume()
 	if err := s.table.end(); err != nil {
 		return err
 	}

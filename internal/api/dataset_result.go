@@ -52,7 +52,7 @@ type resultsMetadataWire struct {
 func (a *API) answerQuery(r *request, ask dataset.Request, question json.RawMessage) (any, error) {
 	return stream(func(w http.ResponseWriter) error {
 		ask.RequestID = r.rec.id
-		out := &resultSink{w: w, started: a.now(), head: dataset.Head{Query: question, Context: ask.Context}}
+		out := &resultSink{w: recorderOf(w), started: a.now(), head: dataset.Head{Query: question, Context: ask.Context}}
 		sum, err := a.runQuestion(r, ask, out)
 		var failure *dataset.QueryError
 		if err != nil && !errors.As(err, &failure) {
@@ -73,13 +73,14 @@ const flushAt = 64 << 10
 
 // resultSink writes a result as JSON while it comes.
 type resultSink struct {
-	w       http.ResponseWriter
+	w       *recorder
 	buf     bytes.Buffer
 	started time.Time
 	head    dataset.Head
 	begun   bool // Begin was called
 	sent    bool // something has left the buffer
 	rows    int
+	gone    int   // rows that have left the buffer
 	err     error // that a value could not be written
 }
 
@@ -133,11 +134,16 @@ func (s *resultSink) Row(values []any) error {
 	return s.err
 }
 
-// finish ends the answer, as failed when there is a failure.
+// Interrupt ends a write that the client does not take.
+func (s *resultSink) Interrupt() { s.w.line.interrupt() }
+
+// finish ends the answer, as failed when there is a failure: rows that were
+// held back are not sent then.
 func (s *resultSink) finish(sum dataset.Summary, failure *dataset.QueryError, took time.Duration) error {
-	if failure != nil && !s.sent {
+	s.w.line.resume()
+	if failure != nil {
 		s.buf.Reset()
-		s.begun, s.rows = false, 0
+		s.begun, s.rows = s.sent, s.gone
 	}
 	if !s.begun {
 		s.text(`{"data":{"rows":[],"cols":[]}`)
@@ -187,6 +193,7 @@ func (s *resultSink) send() error {
 		s.w.Header().Set("Content-Type", "application/json")
 		s.w.WriteHeader(http.StatusAccepted)
 	}
+	s.gone = s.rows
 	_, err := s.buf.WriteTo(s.w)
 	return err
 }

@@ -21,6 +21,7 @@ type recorder struct {
 	user   permission.UserID
 	status int // 0 until the header is written
 	bytes  int64
+	line   line
 }
 
 func recorderOf(w http.ResponseWriter) *recorder { return w.(*recorder) }
@@ -31,6 +32,7 @@ func (rec *recorder) WriteHeader(status int) {
 		if status == statusGone { // for the log; nobody reads it
 			status = http.StatusServiceUnavailable
 		}
+		_ = rec.line.extend() // an answer without a body ends with this
 		rec.ResponseWriter.WriteHeader(status)
 	}
 }
@@ -39,9 +41,19 @@ func (rec *recorder) Write(b []byte) (int, error) {
 	if rec.status == 0 {
 		rec.WriteHeader(http.StatusOK)
 	}
-	n, err := rec.ResponseWriter.Write(b)
-	rec.bytes += int64(n)
-	return n, err
+	done := 0
+	for done < len(b) { // in pieces, so that progress is seen
+		if err := rec.line.extend(); err != nil {
+			return done, err
+		}
+		n, err := rec.ResponseWriter.Write(b[done:min(len(b), done+writePiece)])
+		done += n
+		rec.bytes += int64(n)
+		if err != nil {
+			return done, err
+		}
+	}
+	return done, nil
 }
 
 // Unwrap lets http.ResponseController flush and set deadlines.
@@ -54,6 +66,7 @@ func (a *API) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := a.now()
 		rec := &recorder{ResponseWriter: w, id: requestID(r.Header.Get("X-Request-Id"))}
+		rec.line.open(w, a.patience)
 		secureHeaders(rec.Header(), rec.id)
 		defer func() {
 			broken := recover()
@@ -76,6 +89,11 @@ func (a *API) observe(next http.Handler) http.Handler {
 				panic(http.ErrAbortHandler) // cuts the connection: half an answer is none
 			}
 		}()
+		if r.Body != nil && r.Body != http.NoBody {
+			body := rec.line.body(r.Body)
+			defer body.leave()
+			r.Body = body
+		}
 		next.ServeHTTP(rec, r)
 	})
 }
