@@ -261,6 +261,34 @@ func TestBlockedDataHidesTheResultsAndTheNamesOfTheirColumns(t *testing.T) {
 	s.member().get("/api/card").leaks(`"Email"`)
 }
 
+// What SQL reads is known only when it is run, so that its columns are shown to
+// those who may be shown the whole database.
+func TestTheColumnsOfSQLAreForThoseWhoSeeTheWholeDatabase(t *testing.T) {
+	s := settledWorld(t)
+	card := s.admin().post("/api/card", s.newCard(s.Collection, s.sql("select email as hush from people"))).id()
+	address := path("/api/card/%d", card)
+	for _, c := range []struct {
+		name string
+		data any
+		seen bool
+	}{
+		{"everything", fields{"view-data": "unrestricted", "create-queries": "no"}, true},
+		{"everything but this table", fields{"view-data": fields{"": fields{path("%d", s.tableNamed("people")): "blocked", path("%d", s.tableNamed("orders")): "unrestricted"}}}, false},
+		{"everything but another table", fields{"view-data": fields{"": fields{path("%d", s.tableNamed("orders")): "blocked", path("%d", s.tableNamed("people")): "unrestricted"}}}, false},
+		{"nothing", fields{"view-data": "blocked", "create-queries": "no"}, false},
+	} {
+		s.data(c.data)
+		r := s.member().get(address).want(200)
+		if shown := r.object()["result_metadata"] != nil; shown != c.seen {
+			t.Errorf("%s: shown %v, want %v", c.name, shown, c.seen)
+		}
+		s.admin().get(address).keeps(fields{"query_type": "native"})
+		if s.admin().get(address).object()["result_metadata"] == nil {
+			t.Errorf("%s: hidden from administrators", c.name)
+		}
+	}
+}
+
 func TestACopyStandsBesideTheOriginal(t *testing.T) {
 	s := settledWorld(t)
 	sent := s.newCard(s.Collection, s.question(s.tableNamed("products")), fields{"description": "d", "visualization_settings": fields{"a": 1}})

@@ -50,29 +50,6 @@ type cardWire struct {
 	CanRunAdHoc *bool `json:"can_run_adhoc_query,omitempty"`
 }
 
-// creatorWire is who made something.
-type creatorWire struct {
-	ID         permission.UserID `json:"id"`
-	Email      string            `json:"email"`
-	FirstName  *string           `json:"first_name"`
-	LastName   *string           `json:"last_name"`
-	CommonName string            `json:"common_name"`
-}
-
-func creatorOf(u store.User) *creatorWire {
-	w := &creatorWire{ID: u.ID, Email: u.Email, CommonName: u.Email}
-	if u.FirstName != "" {
-		w.FirstName, w.CommonName = &u.FirstName, u.FirstName
-	}
-	if u.LastName != "" {
-		w.LastName, w.CommonName = &u.LastName, u.LastName
-	}
-	if w.FirstName != nil && w.LastName != nil {
-		w.CommonName = u.FirstName + " " + u.LastName
-	}
-	return w
-}
-
 // rawOr is stored JSON, or what stands for none.
 func rawOr(stored json.RawMessage, none string) json.RawMessage {
 	if len(stored) == 0 {
@@ -99,7 +76,7 @@ func (a *API) cardsWire(r *request, cards []store.Card) ([]cardWire, error) {
 		people = append(people, c.Creator)
 		folders = append(folders, c.Collection)
 	}
-	creators, err := a.store.UsersByID(r.ctx(), people)
+	creators, err := a.creators(r, people)
 	if err != nil {
 		return nil, err
 	}
@@ -110,9 +87,7 @@ func (a *API) cardsWire(r *request, cards []store.Card) ([]cardWire, error) {
 	list := make([]cardWire, 0, len(cards))
 	for _, c := range cards {
 		w := a.cardOf(r, c)
-		if u, ok := creators[c.Creator]; ok {
-			w.Creator = creatorOf(u)
-		}
+		w.Creator = creators[c.Creator]
 		w.Collection = collections[c.Collection]
 		if c.ArchivedDirectly { // reference 2.5
 			w.Collection = new(trashWire())

@@ -83,7 +83,9 @@ func knownType(t string) error {
 // question, and what the person may do is looked up again after it.
 func (a *API) maySave(r *request, c *store.Card) error {
 	found, err := a.door.CheckSave(r.ctx(), r.access.User(), c.DatasetQuery)
-	a.lookAgain(r)
+	if err := a.lookAgain(r); err != nil {
+		return err
+	}
 	var wrong *dataset.QueryError
 	var denied *permission.DeniedError
 	switch {

@@ -86,9 +86,11 @@ func collectionOf(access permission.Access, c store.Collection) collectionWire {
 
 // collectionNow is the collection after a write by the person, under the
 // rights that the write left.
-func collectionNow(a *API, r *request, c store.Collection) collectionWire {
-	access := a.store.Graph().AccessOf(r.access.User())
-	return withAncestors(collectionOf(access, c), access, c.ID)
+func (a *API) collectionNow(r *request, c store.Collection) (any, error) {
+	if err := a.lookAgain(r); err != nil {
+		return nil, err
+	}
+	return withAncestors(collectionOf(r.access, c), r.access, c.ID), nil
 }
 
 // withAncestors adds what only a single collection is answered with.

@@ -34,7 +34,7 @@ func (a *API) createCollection(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return collectionNow(a, r, c), nil
+	return a.collectionNow(r, c)
 }
 
 // mayPutInto tells whether the person may put something into the collection
@@ -113,7 +113,7 @@ func (a *API) updateCollection(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return collectionNow(a, r, c), nil
+	return a.collectionNow(r, c)
 }
 
 // relocate reads out of the body whether the collection is archived, restored

@@ -91,7 +91,7 @@ func (a *API) dashboardsWire(r *request, dashboards []store.Dashboard) ([]dashbo
 	for _, d := range dashboards {
 		people, ids = append(people, d.Creator), append(ids, d.Collection)
 	}
-	creators, err := a.store.UsersByID(r.ctx(), people)
+	creators, err := a.creators(r, people)
 	if err != nil {
 		return nil, err
 	}
@@ -102,9 +102,7 @@ func (a *API) dashboardsWire(r *request, dashboards []store.Dashboard) ([]dashbo
 	list := make([]dashboardWire, 0, len(dashboards))
 	for _, d := range dashboards {
 		w := dashboardOf(r.access, d)
-		if u, ok := creators[d.Creator]; ok {
-			w.Creator = creatorOf(u)
-		}
+		w.Creator = creators[d.Creator]
 		w.Collection = collections[d.Collection]
 		if d.ArchivedDirectly { // reference 2.5
 			w.Collection = new(trashWire())

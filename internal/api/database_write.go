@@ -58,7 +58,10 @@ func (a *API) databaseNow(r *request, d store.Database) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return databaseOf(a.store.Graph().AccessOf(r.access.User()), d), nil
+	if err := a.lookAgain(r); err != nil {
+		return nil, err
+	}
+	return databaseOf(r.access, d), nil
 }
 
 // connects tries a connection. Why it cannot be made is for the person who
@@ -145,7 +148,9 @@ func (a *API) mayReconnect(r *request, d store.Database, details json.RawMessage
 	if err := a.connects(r, d.Engine, details); err != nil {
 		return err
 	}
-	a.lookAgain(r)
+	if err := a.lookAgain(r); err != nil {
+		return err
+	}
 	return may()
 }
 

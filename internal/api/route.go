@@ -227,9 +227,14 @@ func (a *API) serve(rt *Route, w http.ResponseWriter, hr *http.Request) {
 }
 
 // lookAgain makes r.access what the person may do now, after something that
-// took its time.
-func (a *API) lookAgain(r *request) {
+// took its time. Somebody who is nobody any more is refused as one who did not
+// sign in; so the access of a route that needs a credential has a graph.
+func (a *API) lookAgain(r *request) error {
 	r.access = a.store.Graph().AccessOf(r.access.User())
+	if r.access.User() == 0 && !r.route.Need.public {
+		return errUnauthenticated
+	}
+	return nil
 }
 
 func (a *API) run(rt *Route, r *request) (any, error) {
@@ -273,9 +278,8 @@ func (a *API) run(rt *Route, r *request) (any, error) {
 			return nil, err
 		}
 		// A body can be long in coming: what counts is what they may do now.
-		a.lookAgain(r)
-		if r.access.User() == 0 && !rt.Need.public {
-			return nil, errUnauthenticated
+		if err := a.lookAgain(r); err != nil {
+			return nil, err
 		}
 	}
 	if err := may(); err != nil {

@@ -229,23 +229,35 @@ func (a *API) abilities(r *request) map[string]bool {
 // setting user-visibility says. Who reads rows through a sandbox knows of
 // nobody else: the other people may be another tenant's.
 func (a *API) listRecipients(r *request) (any, error) {
-	stored, err := a.store.Settings(r.ctx())
+	visible, err := a.acquaintances(r)
 	if err != nil {
 		return nil, err
 	}
-	visibility, _ := findSetting("user-visibility")
 	users, _, err := a.store.Users(r.ctx(), store.UserQuery{})
 	if err != nil {
 		return nil, err
 	}
 	out := page[briefUserWire]{Data: []briefUserWire{}}
 	for _, u := range users {
-		if u.ID == r.access.User() || r.administers() || knows(r.access, u.ID, visibility.value(stored[visibility.key])) {
+		if visible(u.ID) {
 			out.Data = append(out.Data, briefUser(u))
 		}
 	}
 	out.Total = len(out.Data)
 	return out, nil
+}
+
+// acquaintances tells of whom the person may know.
+func (a *API) acquaintances(r *request) (func(permission.UserID) bool, error) {
+	stored, err := a.store.Settings(r.ctx())
+	if err != nil {
+		return nil, err
+	}
+	setting, _ := findSetting("user-visibility")
+	visibility := setting.value(stored[setting.key])
+	return func(id permission.UserID) bool {
+		return id == r.access.User() || r.administers() || knows(r.access, id, visibility)
+	}, nil
 }
 
 func knows(who permission.Access, other permission.UserID, visibility any) bool {

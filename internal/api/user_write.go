@@ -143,8 +143,10 @@ type userBody struct {
 	groupsBody
 }
 
-// putUser changes a person. Attributes, administration and groups are for
-// administrators; other people may send them back as they are.
+// putUser changes a person. Attributes, administration, groups and the address,
+// which is the name to sign in with, are for administrators; other people may
+// send them back as they are. Who could change the own address would learn
+// which others have an account.
 func (a *API) putUser(r *request) (any, error) {
 	in := bodyOf[userBody](r)
 	u, err := a.person(r)
@@ -155,7 +157,10 @@ func (a *API) putUser(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	up := store.UserUpdate{Email: in.Email, FirstName: in.FirstName, LastName: in.LastName}
+	up := store.UserUpdate{FirstName: in.FirstName, LastName: in.LastName}
+	if in.Email != nil && !strings.EqualFold(strings.TrimSpace(*in.Email), u.Email) {
+		up.Email = in.Email
+	}
 	if in.Locale != nil {
 		up.Locale = &in.Locale
 	}
@@ -168,7 +173,7 @@ func (a *API) putUser(r *request) (any, error) {
 	if given && !slices.Equal(groups, u.Groups) {
 		up.Groups = &groups
 	}
-	if !r.administers() && (up.LoginAttributes != nil || up.Superuser != nil || up.Groups != nil) {
+	if !r.administers() && (up.Email != nil || up.LoginAttributes != nil || up.Superuser != nil || up.Groups != nil) {
 		return nil, errForbidden
 	}
 	if given && in.IsSuperuser != nil && *in.IsSuperuser != slices.Contains(groups, permission.Administrators) {

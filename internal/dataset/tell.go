@@ -38,9 +38,29 @@ func (d *Door) CanRunAdHoc(ctx context.Context, who permission.UserID, card stor
 }
 
 // Shows tells whether the person may be shown results of a card that they may
-// read.
+// read. What SQL reads is known only when it is run: of a card that is SQL, it
+// is whether they may be shown every table of its database whole.
 func (d *Door) Shows(ctx context.Context, who permission.UserID, card store.Card) bool {
-	return d.allowed(ctx, who, card, true)
+	if !d.allowed(ctx, who, card, true) {
+		return false
+	}
+	q, err := query.Parse(card.DatasetQuery)
+	if err != nil || !q.Native() {
+		return err == nil
+	}
+	access := d.store.Graph().AccessOf(who)
+	if access.User() == 0 {
+		return false
+	}
+	for t := range access.Graph().Catalog().Tables(q.Database()) {
+		if !t.Active() {
+			continue
+		}
+		if rows, err := access.Rows(permission.ShowTable, t.ID); err != nil || !rows.All() {
+			return false
+		}
+	}
+	return true
 }
 
 func (d *Door) allowed(ctx context.Context, who permission.UserID, card store.Card, saved bool) bool {
