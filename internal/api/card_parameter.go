@@ -2,8 +2,9 @@ package api
 
 import (
 	"encoding/json"
+	"maps"
 
-	"github.com/sluice-bi/sluice/internal/query"
+	"github.com/sluice-bi/sluice/internal/dataset"
 	"github.com/sluice-bi/sluice/internal/store"
 )
 
@@ -13,74 +14,57 @@ import (
 // anew (reference 1.6). A variable of the question's own SQL is no such
 // parameter.
 
-// cardTargets are what the parameters of a card are compared with. Parameters
-// that cannot be read are no parameters: running refuses them.
-func cardTargets(parameters json.RawMessage) map[query.Target]bool {
-	var list []struct {
-		Target json.RawMessage `json:"target"`
-	}
-	_ = json.Unmarshal(parameters, &list)
-	targets := map[query.Target]bool{}
-	for _, p := range list {
-		targets[query.ParseTarget(p.Target)] = true
-	}
-	return targets
-}
-
 // mayParametrise tells whether the person may give the card these parameters
 // in place of those it has.
 func (a *API) mayParametrise(r *request, c store.Card, parameters json.RawMessage) error {
-	had := cardTargets(c.Parameters)
-	for t := range cardTargets(parameters) {
-		if t.Column() && !had[t] && !a.door.CanRunAdHoc(r.ctx(), r.access.User(), c) {
-			return errForbidden
+	return a.mayFilter(r, dataset.Filters(c.Parameters), dataset.Filters(parameters), func() (store.Card, bool) { return c, true })
+}
+
+// mayMap tells whether the person may connect the parameters of a dashboard to
+// its cards as in next. Of cards are those on it that the person may read.
+func (a *API) mayMap(r *request, stored, next store.Dashboard, cards []store.Card) error {
+	by := map[int64]store.Card{}
+	for _, c := range cards {
+		by[c.ID] = c
+	}
+	had, wants := filtersOf(stored), filtersOf(next)
+	for id, filters := range wants {
+		err := a.mayFilter(r, had[id], filters, func() (store.Card, bool) {
+			c, readable := by[id]
+			return c, readable
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// mapped is a card on a dashboard with a target that a parameter goes to.
-type mapped struct {
-	card   int64
-	target query.Target
-}
-
-// mappings are all the targets that parameters of a dashboard go to.
-func mappings(dashcards []store.Dashcard) map[mapped]bool {
-	all := map[mapped]bool{}
-	for _, dc := range dashcards {
-		var list []struct {
-			Card   *int64          `json:"card_id"`
-			Target json.RawMessage `json:"target"`
-		}
-		_ = json.Unmarshal(dc.ParameterMappings, &list) // see cardTargets
-		for _, m := range list {
-			for _, card := range cardsOf(dc) {
-				if m.Card == nil || *m.Card == card {
-					all[mapped{card, query.ParseTarget(m.Target)}] = true
-				}
+// filtersOf are the filters that a dashboard offers for each of its cards.
+func filtersOf(d store.Dashboard) map[int64]map[dataset.Filter]bool {
+	by := map[int64]map[dataset.Filter]bool{}
+	for _, dc := range d.Dashcards {
+		for _, id := range cardsOf(dc) {
+			if by[id] == nil {
+				by[id] = map[dataset.Filter]bool{}
 			}
+			maps.Copy(by[id], dataset.FiltersAt(d.Parameters, dc.ParameterMappings, id))
 		}
 	}
-	return all
+	return by
 }
 
-// mayMap tells whether the person may connect the parameters of a dashboard to
-// its cards like this.
-func (a *API) mayMap(r *request, stored, next []store.Dashcard, cards []store.Card) error {
-	had := mappings(stored)
-	by := map[int64]store.Card{}
-	for _, c := range cards {
-		by[c.ID] = c
-	}
-	for m := range mappings(next) {
-		if !m.target.Column() || had[m] {
+// mayFilter asks for the right to ask the card's question anew if filters by
+// columns are wanted that there were not, be it only by another comparison.
+func (a *API) mayFilter(r *request, had, wants map[dataset.Filter]bool, card func() (store.Card, bool)) error {
+	for f := range wants {
+		if had[f] || !f.Target.Column() {
 			continue
 		}
-		c, readable := by[m.card]
-		if !readable || !a.door.CanRunAdHoc(r.ctx(), r.access.User(), c) {
+		if c, readable := card(); !readable || !a.door.CanRunAdHoc(r.ctx(), r.access.User(), c) {
 			return errForbidden
 		}
+		return nil
 	}
 	return nil
 }

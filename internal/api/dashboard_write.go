@@ -108,6 +108,9 @@ func (a *API) updateDashboard(r *request) (any, error) {
 			return nil, err
 		}
 	}
+	if err := a.mayConnect(r, was, u); err != nil {
+		return nil, err
+	}
 	if u.Archived, u.Collection, err = a.replace(r, placed{was.Archived, was.Collection}, b.Archived, b.CollectionID); err != nil {
 		return nil, err
 	}
@@ -183,7 +186,27 @@ func (a *API) dashcards(r *request, stored []store.Dashcard, list []dashcardSetW
 			}
 		}
 	}
-	return next, a.mayMap(r, stored, next, cards)
+	return next, nil
+}
+
+// mayConnect tells whether the person may connect parameters to cards as the
+// update does.
+func (a *API) mayConnect(r *request, was store.Dashboard, u store.DashboardUpdate) error {
+	if u.Dashcards == nil && u.Parameters == nil {
+		return nil
+	}
+	next := was
+	if u.Dashcards != nil {
+		next.Dashcards = u.Dashcards
+	}
+	if u.Parameters != nil {
+		next.Parameters = u.Parameters
+	}
+	cards, err := a.readableCards(r, next.Dashcards)
+	if err != nil {
+		return err
+	}
+	return a.mayMap(r, was, next, cards)
 }
 
 // cardsOf lists the dashcard's own card and those of its series.

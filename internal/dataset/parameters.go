@@ -26,10 +26,13 @@ type declared struct {
 
 // mapping says what a parameter of a dashboard is compared with in a card.
 type mapping struct {
-	Parameter string          `json:"parameter_id"`
-	Card      *int64          `json:"card_id"`
-	Target    json.RawMessage `json:"target"`
+	Parameter string
+	Card      *int64 // nil for every card at its place
+	Target    json.RawMessage
 }
+
+// goesTo tells whether it is for the card.
+func (m mapping) goesTo(card int64) bool { return m.Card == nil || *m.Card == card }
 
 // given is the list of parameters to run a saved question with.
 func given(r Request, card store.Card, q *query.Query, board *store.Dashboard, place store.Dashcard) (json.RawMessage, error) {
@@ -75,7 +78,7 @@ func given(r Request, card store.Card, q *query.Query, board *store.Dashboard, p
 func parametersOf(card store.Card, q *query.Query) ([]declared, error) {
 	var all []declared
 	if err := list(card.Parameters, &all); err != nil {
-		return nil, fmt.Errorf("the parameters of card %d: %w", card.ID, err)
+		return nil, unreadable("the parameters of card %d", card.ID, err)
 	}
 	for _, v := range q.Variables() {
 		target, err := v.Target()
@@ -94,18 +97,18 @@ func parametersOf(card store.Card, q *query.Query) ([]declared, error) {
 func mapped(board *store.Dashboard, place store.Dashcard, card int64, own []declared) ([]declared, error) {
 	var parameters []declared
 	if err := list(board.Parameters, &parameters); err != nil {
-		return nil, fmt.Errorf("the parameters of dashboard %d: %w", board.ID, err)
+		return nil, unreadable("the parameters of dashboard %d", board.ID, err)
 	}
 	var mappings []mapping
 	if err := list(place.ParameterMappings, &mappings); err != nil {
-		return nil, fmt.Errorf("the parameter mappings of dashcard %d: %w", place.ID, err)
+		return nil, unreadable("the parameter mappings of dashcard %d", place.ID, err)
 	}
 	var all []declared
 	for _, p := range parameters {
 		p.Target = nil
 		used := false
 		for _, m := range mappings {
-			if m.Parameter != p.ID || m.Card != nil && *m.Card != card || len(m.Target) == 0 {
+			if m.Parameter != p.ID || !m.goesTo(card) || len(m.Target) == 0 {
 				continue
 			}
 			p.Target, used = m.Target, true

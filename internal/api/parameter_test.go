@@ -1,0 +1,148 @@
+package api
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/sluice-bi/sluice/internal/permission"
+	"github.com/sluice-bi/sluice/internal/store"
+)
+
+// byColumn is the target of a parameter on a column of products.
+func (s settled) byColumn(field string) any {
+	return []any{"dimension", []any{"field", s.fieldNamed("products", field), nil}}
+}
+
+func TestParametersAreReadBeforeTheyAreSaved(t *testing.T) {
+	s := settledWorld(t)
+	card, board := path("/api/card/%d", s.Card), path("/api/dashboard/%d", s.Dashboard)
+	for _, c := range []struct {
+		parameters any
+		at, must   string
+	}{
+		{[]any{fields{"id": 5}}, "parameters[0].id", "a string"},
+		{[]any{"x"}, "parameters[0]", "a map"},
+		{[]any{nil}, "parameters[0]", "given"},
+		{[]any{fields{"id": "p"}, fields{"id": "q", "type": 5}}, "parameters[1].type", "a string"},
+	} {
+		s.admin().put(card, fields{"parameters": c.parameters}).wrong(c.at, "value must be "+c.must+".")
+		s.admin().put(board, fields{"parameters": c.parameters}).wrong(c.at, "value must be "+c.must+".")
+		s.admin().post("/api/dashboard", fields{"name": "x", "parameters": c.parameters}).wrong(c.at, "value must be "+c.must+".")
+		s.admin().post("/api/card", s.newCard(0, s.sql("select 1"), fields{"parameters": c.parameters})).wrong(c.at, "value must be "+c.must+".")
+	}
+	map1 := func(mapping any) fields {
+		return fields{"dashcards": []any{placeOf(s.Dashcard, s.Card, fields{"parameter_mappings": []any{mapping}})}}
+	}
+	s.admin().put(board, map1("x")).wrong("dashcards[0].parameter_mappings[0]", "value must be a map.")
+	s.admin().put(board, map1(fields{"parameter_id": 1})).wrong("dashcards[0].parameter_mappings[0].parameter_id", "value must be a string.")
+	s.admin().put(board, map1(fields{"parameter_id": "p", "card_id": "twelve"})).
+		wrong("dashcards[0].parameter_mappings[0].card_id", "value must be an integer or a string of decimal digits.")
+}
+
+// What was stored before it was checked, or by other ways, fails for its
+// readers as a question does.
+func TestStoredParametersThatCannotBeReadFailTheQuestion(t *testing.T) {
+	s := settledWorld(t)
+	run := path("/api/card/%d/query", s.Card)
+	onBoard := path("/api/dashboard/%d/dashcard/%d/card/%d/query", s.Dashboard, s.Dashcard, s.Card)
+	who := store.Actor{User: permission.UserID(s.Admin)}
+	for _, stored := range []string{`[{"id":5}]`, `["x"]`, `[{"id":"p","type":5}]`, `{}`, `[{"id":"p","target":5,"default":1}]`, `[{"id":"p","target":["dimension"],"default":[1]}]`} {
+		c, err := s.store.Card(t.Context(), s.Card)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.store.UpdateCard(t.Context(), who, c, store.CardUpdate{Parameters: json.RawMessage(stored)}); err != nil {
+			t.Fatal(err)
+		}
+		s.member().post(run, nil).want(202).ended("failed")
+		s.member().get(path("/api/card/%d", s.Card)).want(200)
+		s.member().get(path("/api/dashboard/%d", s.Dashboard)).want(200)
+		s.member().post(path("/api/card/%d/query/csv", s.Card), nil).want(400)
+	}
+	c, _ := s.store.Card(t.Context(), s.Card)
+	if _, err := s.store.UpdateCard(t.Context(), who, c, store.CardUpdate{Parameters: json.RawMessage(`[]`)}); err != nil {
+		t.Fatal(err)
+	}
+	for _, stored := range []string{`[{"parameter_id":5}]`, `["x"]`, `[{"parameter_id":"p","card_id":"x"}]`} {
+		d, err := s.store.Dashboard(t.Context(), s.Dashboard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.Dashcards[0].ParameterMappings = json.RawMessage(stored)
+		was, _ := s.store.Dashboard(t.Context(), s.Dashboard)
+		if _, err := s.store.UpdateDashboard(t.Context(), who, was, store.DashboardUpdate{Dashcards: d.Dashcards}); err != nil {
+			t.Fatal(err)
+		}
+		s.member().post(onBoard, nil).want(202).ended("failed")
+		s.member().put(path("/api/dashboard/%d", s.Dashboard), fields{"name": "Still ours"}).want(200)
+	}
+}
+
+// A filter that is spelled otherwise is the same filter.
+func TestConnectingNeedsTheRightInEverySpelling(t *testing.T) {
+	s := settledWorld(t)
+	board := path("/api/dashboard/%d", s.Dashboard)
+	p := []any{fields{"id": "p", "name": "P", "slug": "p", "type": "string/="}}
+	connect := func(who caller, mapping string) reply {
+		return who.put(board, fields{"parameters": p, "dashcards": []any{placeOf(s.Dashcard, s.Card, fields{"parameter_mappings": json.RawMessage(mapping)})}})
+	}
+	target := string(jsonOf(t, s.byColumn("vendor")))
+	s.data(fields{"view-data": "unrestricted", "create-queries": "no"})
+	for _, mapping := range []string{
+		path(`[{"parameter_id":"p","card_id":%d,"target":%s}]`, s.Card, target),
+		path(`[{"parameter_id":"p","card_id":"%d","target":%s}]`, s.Card, target),
+		path(`[{"parameter_id":"p","target":%s}]`, target),
+		path(`[{"parameter_id":"none","card_id":"%d","target":%s}]`, s.Card, target),
+		path(`[{"parameter_id":"p","card_id":1000,"card_id":"%d","target":%s}]`, s.Card, target),
+	} {
+		if r := connect(s.member(), mapping); r.status != 403 {
+			t.Errorf("%s: status %d", mapping, r.status)
+		}
+	}
+	// A key in another case is no such key, when asking and when running.
+	connect(s.member(), path(`[{"parameter_id":"p","Card_ID":%d,"card_id":1000,"target":%s}]`, s.Card, target)).want(200)
+	run := path("%s/dashcard/%d/card/%d/query", board, s.Dashcard, s.Card)
+	value := fields{"parameters": []any{fields{"id": "p", "value": []any{"no such vendor"}}}}
+	if n := s.member().post(run, value).want(202).ended("completed").object()["row_count"]; n == 0.0 {
+		t.Error("the parameter met the card by a key of another name")
+	}
+	// What the administrator connected by a string works.
+	connect(s.admin(), path(`[{"parameter_id":"p","card_id":"%d","target":%s}]`, s.Card, target)).want(200)
+	if n := s.member().post(run, value).want(202).ended("completed").object()["row_count"]; n != 0.0 {
+		t.Errorf("%v rows of no vendor", n)
+	}
+}
+
+// Another comparison tells other things: that some vendor begins with an A.
+func TestAnotherComparisonNeedsTheRightToAsk(t *testing.T) {
+	s := settledWorld(t)
+	card, board := path("/api/card/%d", s.Card), path("/api/dashboard/%d", s.Dashboard)
+	own := func(kind string) fields {
+		return fields{"parameters": []any{fields{"id": "a", "name": "A", "slug": "a", "type": kind, "target": s.byColumn("vendor")}}}
+	}
+	shared := func(kind string) fields {
+		return fields{"parameters": []any{fields{"id": "p", "name": "P", "slug": "p", "type": kind}}}
+	}
+	s.member().put(card, own("string/=")).want(200)
+	all := shared("string/=")
+	all["dashcards"] = []any{placeOf(s.Dashcard, s.Card, fields{"parameter_mappings": []any{fields{"parameter_id": "p", "card_id": s.Card, "target": s.byColumn("vendor")}}})}
+	s.member().put(board, all).want(200)
+	s.data(fields{"view-data": "unrestricted", "create-queries": "no"})
+	s.member().put(card, own("string/=")).want(200)
+	s.member().put(card, own("string/starts-with")).forbidden()
+	s.member().put(board, shared("string/=")).want(200)
+	s.member().put(board, shared("string/starts-with")).forbidden()
+	options := shared("string/=")
+	options["parameters"].([]any)[0].(fields)["options"] = fields{"case-sensitive": false}
+	s.member().put(board, options).forbidden()
+	s.admin().put(board, shared("string/starts-with")).want(200)
+}
+
+func jsonOf(t *testing.T, v any) []byte {
+	t.Helper()
+	data, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
