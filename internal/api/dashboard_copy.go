@@ -41,38 +41,55 @@ func (a *API) copyDashboard(r *request) (any, error) {
 	copied := make(map[int64]int64, len(cards))
 	for _, c := range cards {
 		copied[c.ID] = c.ID
-		if orZero(b.IsDeepCopy) {
-			if copied[c.ID], err = a.copyInto(r, c, to.Collection); err != nil {
-				return nil, err
-			}
+	}
+	var anew []store.Card
+	if orZero(b.IsDeepCopy) {
+		if copied, anew, err = a.copyCards(r, cards, to.Collection); err != nil {
+			return nil, err
 		}
 	}
 	uncopied := takeOver(&to, from, copied)
-	to, err = a.store.CreateDashboard(r.ctx(), r.actor(), to)
+	to, err = a.store.CreateDashboard(r.ctx(), r.actor(), to, anew...)
 	if err != nil {
 		return nil, err
 	}
 	return a.oneDashboard(r, to, uncopied)
 }
 
-// copyInto saves a card anew in the collection; 0 when the person may not.
-func (a *API) copyInto(r *request, c store.Card, in permission.CollectionID) (int64, error) {
-	name := c.Name
-	c = copyOf(c)
-	c.Name, c.Collection = name, in
-	err := a.maySave(r, &c)
-	var refused plain
-	var broken message
-	if errors.As(err, &refused) || errors.As(err, &broken) {
-		return 0, nil
+// copyCards makes cards like those in the collection, to be saved with the
+// dashboard. Copied tells by which number it names the copy of each (see
+// store.CreateDashboard); those that the person may not save have none. All are
+// tried before anything is saved, and what trying the last ones took does not
+// let one be saved that may no longer be.
+func (a *API) copyCards(r *request, cards []store.Card, in permission.CollectionID) (copied map[int64]int64, anew []store.Card, err error) {
+	copied = make(map[int64]int64, len(cards))
+	tried := map[int64]store.Card{}
+	for _, c := range cards {
+		n := copyOf(c)
+		n.Name, n.Collection = c.Name, in
+		err := a.maySave(r, &n)
+		var broken message
+		switch {
+		case err == nil:
+			tried[c.ID] = n
+		case !errors.Is(err, errUnsavable) && !errors.As(err, &broken):
+			return nil, nil, err
+		}
 	}
-	if err == nil { // trying the question may have taken long
-		err = a.mayPutInto(r, "collection_id", in)
+	if err := a.lookAgain(r); err != nil {
+		return nil, nil, err
 	}
-	if err == nil {
-		c, err = a.store.CreateCard(r.ctx(), r.actor(), c)
+	if err := a.mayPutInto(r, "collection_id", in); err != nil {
+		return nil, nil, err
 	}
-	return c.ID, err
+	for _, c := range cards {
+		n, savable := tried[c.ID]
+		if savable && r.access.Can(permission.ReadCollection, permission.ACollection(c.Collection)) && a.door.CanRunAdHoc(r.ctx(), r.access.User(), n) {
+			anew = append(anew, n)
+			copied[c.ID] = int64(-len(anew))
+		}
+	}
+	return copied, anew, nil
 }
 
 // takeOver gives a new dashboard the tabs and dashcards of another one, with

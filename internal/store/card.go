@@ -134,19 +134,24 @@ func (s *Store) CreateCard(ctx context.Context, who Actor, n Card) (made Card, e
 	}
 	now := s.now()
 	err = s.tx(ctx, func(c conn) error {
-		if err := c.checkCard(ctx, &n, Card{}); err != nil {
-			return err
-		}
-		made, err = one(ctx, c, scanCard, `insert into cards (name, name_fold, description, display, dataset_query, visualization_settings,
-			parameters, parameter_mappings, result_metadata, type, query_type, database_id, table_id, collection_id, collection_position,
-			cache_ttl, archived, archived_directly, creator_id, entity_id, created_at, updated_at, dashboard_id)
-			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17, $18, $19, $20, $20, $21) returning `+cardColumns,
-			n.Name, fold(n.Name), n.Description, n.Display, n.DatasetQuery, n.VisualizationSettings, n.Parameters, n.ParameterMappings,
-			n.ResultMetadata, n.Type, n.QueryType, n.Database, n.Table, null(n.Collection), n.CollectionPosition, n.CacheTTL, n.Archived,
-			n.Creator, newEntityID(), now, n.Dashboard)
-		return gone(err)
+		made, err = c.createCard(ctx, n, now)
+		return err
 	})
 	return made, err
+}
+
+func (c conn) createCard(ctx context.Context, n Card, now time.Time) (Card, error) {
+	if err := c.checkCard(ctx, &n, Card{}); err != nil {
+		return Card{}, err
+	}
+	made, err := one(ctx, c, scanCard, `insert into cards (name, name_fold, description, display, dataset_query, visualization_settings,
+		parameters, parameter_mappings, result_metadata, type, query_type, database_id, table_id, collection_id, collection_position,
+		cache_ttl, archived, archived_directly, creator_id, entity_id, created_at, updated_at, dashboard_id)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17, $18, $19, $20, $20, $21) returning `+cardColumns,
+		n.Name, fold(n.Name), n.Description, n.Display, n.DatasetQuery, n.VisualizationSettings, n.Parameters, n.ParameterMappings,
+		n.ResultMetadata, n.Type, n.QueryType, n.Database, n.Table, null(n.Collection), n.CollectionPosition, n.CacheTTL, n.Archived,
+		n.Creator, newEntityID(), now, n.Dashboard)
+	return made, gone(err)
 }
 
 // UpdateCard changes a card that was as given when it was decided that who may

@@ -367,3 +367,49 @@ func ids(d store.Dashboard) string {
 	}
 	return text
 }
+
+// A copy of a dashboard with its cards is there whole or not at all.
+func TestADashboardIsSavedWithItsCardsOrNotAtAll(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		ctx := t.Context()
+		admin := storetest.SetUp(t, s)
+		who := store.Actor{User: admin.ID}
+		card := func(name string) store.Card { return store.Card{Name: name, DatasetQuery: json.RawMessage(`{}`)} }
+		old := must[store.Card](t)(s.CreateCard(ctx, who, card("old")))
+		n := store.Dashboard{Name: "Board", Dashcards: []store.Dashcard{
+			{ID: -1, Card: ptr(int64(-2)), SizeX: 1, SizeY: 1, Series: []int64{-1, old.ID}}, {ID: -2, Card: &old.ID, SizeX: 1, SizeY: 1}}}
+		refused(t, second(s.CreateDashboard(ctx, who, n, card("first"), card(" "))), "name", "non-blank")
+		missing := n
+		missing.Dashcards = append(slices.Clone(n.Dashcards), store.Dashcard{ID: -3, Card: ptr(int64(-3)), SizeX: 1, SizeY: 1})
+		refused(t, second(s.CreateDashboard(ctx, who, missing, card("first"), card("second"))), "dashcards", "no card -3")
+		if all := must[[]store.Card](t)(s.Cards(ctx, store.CardQuery{})); len(all) != 1 {
+			t.Fatalf("%d cards after two refusals", len(all))
+		}
+		made := must[store.Dashboard](t)(s.CreateDashboard(ctx, who, n, card("first"), card("second")))
+		by := map[string]store.Card{}
+		for _, c := range must[[]store.Card](t)(s.Cards(ctx, store.CardQuery{})) {
+			by[c.Name] = c
+		}
+		d := made.Dashcards[0]
+		if len(by) != 3 || by["first"].Creator != admin.ID || *d.Card != by["second"].ID || !slices.Equal(d.Series, []int64{by["first"].ID, old.ID}) || *made.Dashcards[1].Card != old.ID {
+			t.Errorf("cards %v, dashcards %+v", by, made.Dashcards)
+		}
+	})
+}
+
+// Who may filter what follows from parameters and dashcards together.
+func TestParametersOfADashboardThatChangedMeanwhileAreNotOverwritten(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		ctx := t.Context()
+		admin := storetest.SetUp(t, s)
+		who := store.Actor{User: admin.ID}
+		was := must[store.Dashboard](t)(s.CreateDashboard(ctx, who, store.Dashboard{Name: "Board"}))
+		must[store.Dashboard](t)(s.UpdateDashboard(ctx, who, was, store.DashboardUpdate{Parameters: json.RawMessage(`[1]`)}))
+		for _, u := range []store.DashboardUpdate{{Parameters: json.RawMessage(`[2]`)}, {Dashcards: []store.Dashcard{}}} {
+			if err := second(s.UpdateDashboard(ctx, who, was, u)); !errors.Is(err, store.ErrChanged) {
+				t.Errorf("%+v: %v", u, err)
+			}
+		}
+		must[store.Dashboard](t)(s.UpdateDashboard(ctx, who, was, store.DashboardUpdate{Name: ptr("Other")}))
+	})
+}

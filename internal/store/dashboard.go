@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -170,10 +171,11 @@ func (s *Store) Dashboards(ctx context.Context, q DashboardQuery) ([]Dashboard, 
 	return all, nil
 }
 
-// CreateDashboard makes a dashboard, with the tabs and dashcards it is given.
-// Creator is who when zero. Errors as
-// UpdateDashboard, but for ErrNotFound and ErrChanged.
-func (s *Store) CreateDashboard(ctx context.Context, who Actor, n Dashboard) (made Dashboard, err error) {
+// CreateDashboard makes a dashboard, with the tabs and dashcards it is given,
+// and saves the cards with it: all or nothing. Dashcards name those cards by
+// -1, -2 and so on, in their order. Creator is who when zero. Errors as
+// UpdateDashboard and CreateCard, but for ErrNotFound and ErrChanged.
+func (s *Store) CreateDashboard(ctx context.Context, who Actor, n Dashboard, cards ...Card) (made Dashboard, err error) {
 	if n.Creator == 0 {
 		n.Creator = who.User
 	}
@@ -182,6 +184,18 @@ func (s *Store) CreateDashboard(ctx context.Context, who Actor, n Dashboard) (ma
 		if err := c.checkDashboard(ctx, &n, Dashboard{}); err != nil {
 			return err
 		}
+		saved := make([]int64, len(cards))
+		for i, card := range cards {
+			if card.Creator == 0 {
+				card.Creator = who.User
+			}
+			made, err := c.createCard(ctx, card, now)
+			if err != nil {
+				return err
+			}
+			saved[i] = made.ID
+		}
+		n.Dashcards = named(n.Dashcards, saved)
 		id, err := one(ctx, c, value[int64], `insert into dashboards (name, name_fold, description, parameters, width, auto_apply_filters,
 			collection_id, collection_position, cache_ttl, archived, archived_directly, creator_id, entity_id, created_at, updated_at)
 			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, $12, $13, $13) returning id`,
@@ -199,10 +213,33 @@ func (s *Store) CreateDashboard(ctx context.Context, who Actor, n Dashboard) (ma
 	return made, err
 }
 
+// named is the dashcards with the ids of saved cards where they name them by
+// -1, -2 and so on.
+func named(dashcards []Dashcard, saved []int64) []Dashcard {
+	id := func(id int64) int64 {
+		if id < 0 && -id <= int64(len(saved)) {
+			return saved[-id-1]
+		}
+		return id
+	}
+	all := slices.Clone(dashcards)
+	for i := range all {
+		dc := &all[i]
+		if dc.Card != nil {
+			dc.Card = new(id(*dc.Card))
+		}
+		dc.Series = slices.Clone(dc.Series)
+		for j := range dc.Series {
+			dc.Series[j] = id(dc.Series[j])
+		}
+	}
+	return all
+}
+
 // UpdateDashboard changes a dashboard that was as given when it was decided
 // that who may change it so. Nothing is written, and the error is ErrChanged,
-// when it was moved, archived or restored since, or got other dashcards and
-// the update has a list of them. ErrNotFound; *InvalidError for a blank name,
+// when it was moved, archived or restored since, or got other dashcards or
+// parameters and the update has some: both together say who may filter what. ErrNotFound; *InvalidError for a blank name,
 // a collection or card that is missing or archived, an id that is not of this
 // dashboard.
 func (s *Store) UpdateDashboard(ctx context.Context, who Actor, was Dashboard, u DashboardUpdate) (is Dashboard, err error) {
@@ -219,7 +256,9 @@ func (s *Store) UpdateDashboard(ctx context.Context, who Actor, was Dashboard, u
 		if is, err = readDashboard(ctx, c, was.ID); err != nil {
 			return err
 		}
-		if is.Collection != was.Collection || is.Archived != was.Archived || u.Dashcards != nil && !slices.EqualFunc(is.Dashcards, was.Dashcards, Dashcard.same) {
+		connects := u.Dashcards != nil || u.Parameters != nil
+		if is.Collection != was.Collection || is.Archived != was.Archived ||
+			connects && (!bytes.Equal(is.Parameters, was.Parameters) || !slices.EqualFunc(is.Dashcards, was.Dashcards, Dashcard.same)) {
 			return fmt.Errorf("dashboard %d: %w", was.ID, ErrChanged)
 		}
 		n := u.over(is)
