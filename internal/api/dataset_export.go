@@ -20,6 +20,10 @@ const limitedExport = 10000
 // errNoDownload is the refusal to export what may be looked at.
 var errNoDownload = plain{http.StatusForbidden, "You do not have permissions to download the results of this query."}
 
+// retryBusy is after how many seconds a question that found no connection may
+// be asked again.
+const retryBusy = "10"
+
 // errEnough ends a run when as much is exported as may be.
 var errEnough = errors.New("enough rows")
 
@@ -65,7 +69,7 @@ func exportFailure(failure *dataset.QueryError) error {
 	status, header := http.StatusBadRequest, http.Header{}
 	if failure.Type == dataset.Busy {
 		status = http.StatusServiceUnavailable
-		header.Set("Retry-After", "10")
+		header.Set("Retry-After", retryBusy)
 	}
 	return failed{status: status, header: header, body: map[string]any{"status": "failed", "error": failure.Message,
 		"error_type": failure.Type, "message": failure.Message, "row_count": 0, "data": map[string]any{"rows": []any{}, "cols": []any{}}}}

@@ -126,6 +126,9 @@ func (a *API) fail(w http.ResponseWriter, r *request, err error) {
 		writeText(w, http.StatusBadRequest, field.Message)
 	case errors.As(err, &field):
 		a.writeJSON(w, r, http.StatusBadRequest, invalid{Errors: map[string]string{field.Field: field.Message}})
+	case errors.As(err, &notRun) && notRun.Type == dataset.Busy:
+		w.Header().Set("Retry-After", retryBusy)
+		a.writeJSON(w, r, http.StatusServiceUnavailable, map[string]string{"message": notRun.Message, "error_type": notRun.Type})
 	case errors.As(err, &notRun):
 		a.writeJSON(w, r, http.StatusBadRequest, map[string]string{"message": notRun.Message, "error_type": notRun.Type})
 	case errors.As(err, &inQuery):

@@ -2,7 +2,6 @@ package api
 
 import (
 	"errors"
-	"net/http"
 	"strings"
 	"time"
 
@@ -174,11 +173,8 @@ func (a *API) fieldValues(r *request) (any, error) {
 	id := catalog.FieldID(r.id("id"))
 	found, err := a.door.FieldValues(r.ctx(), r.access.User(), id)
 	var wrong *dataset.QueryError
-	if errors.As(err, &wrong) {
-		if wrong.Type == dataset.MissingPermissions {
-			return nil, errForbidden
-		}
-		return nil, message{http.StatusBadRequest, wrong.Message}
+	if errors.As(err, &wrong) && wrong.Type == dataset.MissingPermissions {
+		return nil, errForbidden
 	}
 	if err != nil {
 		return nil, err

@@ -229,7 +229,7 @@ func TestOfAFailedResultNothingHeldBackIsSent(t *testing.T) {
 	}
 }
 
-func TestExportThatFoundNoConnectionMayBeTriedLater(t *testing.T) {
+func TestWhatFoundNoConnectionMayBeTriedLater(t *testing.T) {
 	s := settledWorld(t)
 	s.api.door = dataset.New(s.store, s.pool, dataset.Options{Wait: 50 * time.Millisecond})
 	s.member().post("/api/dataset", s.question(s.tableNamed("products"), fields{"limit": 1})).want(http.StatusAccepted) // opens the database
@@ -244,8 +244,12 @@ func TestExportThatFoundNoConnectionMayBeTriedLater(t *testing.T) {
 	if got := s.member().post("/api/dataset", question).result(); got.Status != "failed" || got.ErrorType != dataset.Busy {
 		t.Errorf("the result is %+v", got)
 	}
-	r := s.member().post("/api/dataset/csv", fields{"query": question}).want(http.StatusServiceUnavailable)
-	if r.header.Get("Retry-After") == "" {
-		t.Error("no Retry-After")
+	for _, r := range []reply{
+		s.member().post("/api/dataset/csv", fields{"query": question}),
+		s.member().get(path("/api/field/%d/values", s.Field)),
+	} {
+		if r.want(http.StatusServiceUnavailable).header.Get("Retry-After") == "" {
+			t.Errorf("%s: no Retry-After", r.what)
+		}
 	}
 }
