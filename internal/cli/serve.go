@@ -165,6 +165,8 @@ administrator; it is good once, and a new one is made at every start.
 
 // answer serves until ctx ends, then lets running requests finish.
 func answer(ctx context.Context, listener net.Listener, handler http.Handler, log *slog.Logger) error {
+	// Bodies and answers have deadlines that move as their bytes do, which the
+	// handler sets: a fixed one would cut a large graph on a slow line.
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
