@@ -2,9 +2,11 @@ package api
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -25,8 +27,8 @@ func TestOnlyTheFirstMistakesAreTold(t *testing.T) {
 		"in one field repeatedly": `{"name":"x","deep":{"a":` + many(30, "1") + `,"b":` + many(30, "1") + `}}`,
 	} {
 		_, err := decodeText[sampleBody](t, body)
-		found, ok := err.(invalid)
-		if !ok || len(found.Errors) != mostMistakes+1 || len(found.Specific) != mostMistakes {
+		var found invalid
+		if !errors.As(err, &found) || len(found.Errors) != mostMistakes+1 || len(found.Specific) != mostMistakes {
 			t.Errorf("%s: %d fields blamed, want %d and a last line", name, len(found.Errors), mostMistakes)
 			continue
 		}
@@ -91,7 +93,7 @@ func TestADashboardShowsSoManyCardsAndIsSentOneByOne(t *testing.T) {
 		places = append(places, placeOf(-1-i, s.Card, fields{"series": series}))
 	}
 	s.admin().put(board, fields{"dashcards": places}).wrong("dashcards", "A dashboard shows at most 1000 questions, those of series among them; these are 1008.")
-	places[0] = placeOf(-1, s.Card, fields{"series": append(series, series...)})
+	places[0] = placeOf(-1, s.Card, fields{"series": slices.Concat(series, series)})
 	s.admin().put(board, fields{"dashcards": places[:1]}).wrong("dashcards[0].series", "value must be a list of at most 20 entries.")
 
 	big := fields{"note": strings.Repeat("x", 100_000)}

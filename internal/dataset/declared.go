@@ -81,17 +81,17 @@ func (p *declared) UnmarshalJSON(data []byte) error {
 
 // UnmarshalJSON reads exactly the keys that there are; an id may be a decimal
 // string.
-func (p *mapping) UnmarshalJSON(data []byte) error {
-	var m map[string]json.RawMessage
-	if err := json.Unmarshal(data, &m); err != nil {
+func (m *mapping) UnmarshalJSON(data []byte) error {
+	var has map[string]json.RawMessage
+	if err := json.Unmarshal(data, &has); err != nil {
 		return err
 	}
-	*p = mapping{Target: m["target"]}
-	if err := word(m, "parameter_id", &p.Parameter); err != nil {
+	*m = mapping{Target: has["target"]}
+	if err := word(has, "parameter_id", &m.Parameter); err != nil {
 		return err
 	}
 	var text string
-	switch raw := m["card_id"]; {
+	switch raw := has["card_id"]; {
 	case len(raw) == 0, string(raw) == "null":
 		return nil
 	case raw[0] != '"':
@@ -102,7 +102,7 @@ func (p *mapping) UnmarshalJSON(data []byte) error {
 		}
 	}
 	card, err := strconv.ParseInt(text, 10, 64)
-	p.Card = &card
+	m.Card = &card
 	return err
 }
 

@@ -32,12 +32,14 @@ func parseDetails(engine string, details json.RawMessage) (file string, err erro
 	}
 	var d map[string]string // not a struct, for which "DB" would be "db"
 	err = json.Unmarshal(details, &d)
-	if db, given := d["db"]; err != nil || !given || len(d) != 1 {
+	file, given := d["db"]
+	if err != nil || len(d) > 1 || len(d) == 1 && !given {
 		return "", &Error{Unusable, `the details of a sqlite database are {"db": "/path/of/the/file"} and nothing else`, err}
-	} else if !filepath.IsAbs(db) || strings.ContainsRune(db, 0) {
-		return "", &Error{Kind: Unusable, Message: fmt.Sprintf("details.db: %q is not the absolute path of a file", db)}
 	}
-	return filepath.Clean(d["db"]), nil
+	if !filepath.IsAbs(file) || strings.ContainsRune(file, 0) {
+		return "", &Error{Kind: Unusable, Message: fmt.Sprintf("details.db: %q is not the absolute path of a file", file)}
+	}
+	return filepath.Clean(file), nil
 }
 
 // probe tells in plain words why a file cannot be a warehouse, before the
