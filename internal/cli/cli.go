@@ -54,11 +54,12 @@ dashboards, and lets administrators say who may see what - by hand, by API or
 as code. Its HTTP API follows Metabase's.`,
 		Example: `  sluice serve
   sluice serve --help
+  sluice backup sluice.tar.gz
   sluice completion bash > /etc/bash_completion.d/sluice`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(p.serveCommand(), p.versionCommand())
+	root.AddCommand(p.serveCommand(), p.backupCommand(), p.restoreCommand(), p.versionCommand())
 	root.InitDefaultCompletionCmd(p.Args...)
 	for _, c := range root.Commands() {
 		if c.Name() == "completion" {

@@ -151,11 +151,15 @@ func (f *folder) keptKey() ([]byte, error) {
 	return key, nil
 }
 
-// makeKey writes a new key beside its place and moves it there, so that no
-// half-written key is ever found.
 func (f *folder) makeKey() ([]byte, error) {
 	key := make([]byte, keyBytes)
-	_, _ = rand.Read(key)                           // never fails
+	_, _ = rand.Read(key) // never fails
+	return f.writeKey(key)
+}
+
+// writeKey writes a key beside its place and moves it there, so that no
+// half-written key is ever found.
+func (f *folder) writeKey(key []byte) ([]byte, error) {
 	file, err := os.CreateTemp(f.path, keyFile+"-") // mode 0600
 	if err != nil {
 		return nil, fmt.Errorf("key file: %w", err)
