@@ -53,6 +53,16 @@ func (o *copying) flags(c *cobra.Command) {
 	c.Flags().StringVar(&o.databaseURL, "database-url", "", "refused: PostgreSQL has tools of its own, pg_dump and pg_restore (SLUICE_DATABASE_URL)")
 }
 
+// oneFile demands one argument, with a sentence that says which.
+func oneFile(otherwise string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) != 1 || args[0] == "" {
+			return errors.New(otherwise)
+		}
+		return nil
+	}
+}
+
 func (p Program) backupCommand() *cobra.Command {
 	var o copying
 	c := &cobra.Command{
@@ -77,7 +87,7 @@ it. Other databases that are connected are not in the backup.`,
 
   # everything in one file, to be kept as safe as a password
   sluice backup --data /var/lib/sluice --with-key move.tar`,
-		Args: cobra.ExactArgs(1),
+		Args: oneFile("name one file that the backup is written to: sluice backup /backups/sluice.tar.gz"),
 	}
 	o.flags(c)
 	c.Flags().BoolVar(&o.force, "force", false, "replace FILE when it is there")

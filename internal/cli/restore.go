@@ -47,7 +47,7 @@ is reachable. Sessions are ended; everybody signs in again.`,
   # to look at a backup beside the running server
   sluice restore --data /tmp/look --key /var/lib/sluice/key backup.tar.gz
   sluice serve --data /tmp/look --addr 127.0.0.1:3001`,
-		Args: cobra.ExactArgs(1),
+		Args: oneFile("name one file that the backup is in: sluice restore /backups/sluice.tar.gz"),
 	}
 	o.flags(c)
 	c.Flags().StringVar(&o.keyFile, "key", "", "file that holds the key, when it is not in the backup")

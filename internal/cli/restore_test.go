@@ -3,7 +3,9 @@ package cli
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -81,13 +83,31 @@ func TestWhatIsNotAWholeBackupIsRefusedAndLeavesNothing(t *testing.T) {
 		data[len(data)/2] ^= 1
 		return data
 	}
-	// swapped is an archive whose first member is another file, with its sum.
-	swapped := func(data []byte) []packed {
+	// swapped is an archive in which one member holds something else, with the
+	// size and sum of that.
+	swapped := func(name string, data []byte) []packed {
 		sum := sha256.Sum256(data)
 		s := described(t, all, func(m *manifest) {
-			m.Members[0].Size, m.Members[0].SHA256 = int64(len(data)), hex.EncodeToString(sum[:])
+			for i := range m.Members {
+				if m.Members[i].Name == name {
+					m.Members[i].Size, m.Members[i].SHA256 = int64(len(data)), hex.EncodeToString(sum[:])
+				}
+			}
 		})
-		return []packed{s[0], {name: databaseFile, data: data}, s[2]}
+		for i := range s {
+			if s[i].name == name {
+				s[i].data = data
+			}
+		}
+		return s
+	}
+	without := func(statement string) []byte {
+		path := filepath.Join(t.TempDir(), databaseFile)
+		check(t, os.WriteFile(path, all[1].data, 0o600))
+		db := must[*sql.DB](t)(sql.Open("sqlite", path))
+		must[sql.Result](t)(db.Exec(statement))
+		check(t, db.Close())
+		return must[[]byte](t)(os.ReadFile(path))
 	}
 	named := func(name string) []packed {
 		s := described(t, all, func(m *manifest) { m.Members[1].Name = name })
@@ -109,7 +129,10 @@ func TestWhatIsNotAWholeBackupIsRefusedAndLeavesNothing(t *testing.T) {
 		{"compressed and cut in its own sum", small[:len(small)-3], nil, nil, []string{"cut off"}},
 		{"compressed and damaged", altered(small), nil, nil, []string{"damaged"}},
 		{"a database that was altered", repacked(t, []packed{all[0], {name: databaseFile, data: altered(all[1].data)}, all[2]}), nil, nil, []string{databaseFile, "SHA-256"}},
-		{"a database that is none", repacked(t, swapped([]byte("none"))), nil, nil, []string{databaseFile}},
+		{"a database that is none", repacked(t, swapped(databaseFile, []byte("none"))), nil, nil, []string{databaseFile}},
+		{"permissions that are not whole", repacked(t, swapped(databaseFile, without("delete from groups where id = 1"))), nil, nil, []string{"not whole"}},
+		{"another key in the backup", repacked(t, swapped(keyFile, must[[]byte](t)(os.ReadFile(other)))), nil, nil, []string{"the key in", "not the one"}},
+		{"a key in the backup that is none", repacked(t, swapped(keyFile, []byte("none"))), nil, nil, []string{"base64"}},
 		{"no database", repacked(t, described(t, []packed{all[0], all[2]}, func(m *manifest) { m.Members = m.Members[1:] })), nil, nil, []string{databaseFile, "damaged"}},
 		{"a newer format", repacked(t, described(t, all, func(m *manifest) { m.Format, m.Sluice = 2, "v9" })), nil, nil, []string{"newer Sluice", "v9", "number 2"}},
 		{"a newer schema", repacked(t, described(t, all, func(m *manifest) { m.Schema, m.Sluice = 999, "v9" })), nil, nil, []string{"newer Sluice", "v9", "number 999"}},
@@ -171,6 +194,28 @@ func TestARestoreReplacesNothing(t *testing.T) {
 	}
 }
 
+func TestWhatIsInterruptedLeavesNothing(t *testing.T) {
+	f, _ := taken(t)
+	file := filepath.Join(t.TempDir(), "backup.tar")
+	succeeds(t, "backup", "--data", f.path, "--with-key", file)
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	dir := t.TempDir()
+	for _, args := range [][]string{
+		{"backup", "--data", f.path, filepath.Join(dir, "backup.tgz")},
+		{"restore", "--data", filepath.Join(dir, "data"), file},
+	} {
+		var said bytes.Buffer
+		code := Run(stopped, Program{Args: args, Stdout: &said, Stderr: &said, Env: func(string) string { return "" }})
+		if code != 1 || !strings.Contains(said.String(), context.Canceled.Error()) {
+			t.Errorf("%s: exit code %d, %s", args[0], code, said.String())
+		}
+		if got := entries(t, dir); len(got) > 0 {
+			t.Errorf("%s left %v behind", args[0], got)
+		}
+	}
+}
+
 func TestABackupReplacesAFileOnlyWhenTold(t *testing.T) {
 	f, _ := taken(t)
 	file := filepath.Join(t.TempDir(), "backup.tar")
@@ -198,15 +243,16 @@ func TestABackupNeedsADataFolderOfItsOwnKind(t *testing.T) {
 	}{
 		{"no application database", nil, []string{"--data", empty}, "--data"},
 		{"a file that is none", nil, []string{"--data", theirs}, "not an application database"},
+		{"no file", nil, []string{"--data", empty, "another"}, "name one file"},
 		{"PostgreSQL", nil, []string{"--data", empty, "--database-url", "postgres://u:hush@h/d"}, "pg_dump"},
 		{"PostgreSQL in the environment", []string{"SLUICE_DATABASE_URL=postgres://u:hush@h/d"}, []string{"--data", empty}, "pg_dump"},
 	} {
-		for _, command0 := range []string{"backup", "restore"} {
-			if command0 == "restore" && c.want != "pg_dump" {
+		for _, verb := range []string{"backup", "restore"} {
+			if verb == "restore" && c.want != "pg_dump" && c.want != "name one file" {
 				continue
 			}
-			t.Run(command0+", "+c.name, func(t *testing.T) {
-				code, said := command(t, c.env, append([]string{command0, filepath.Join(dir, "backup.tar")}, c.args...)...)
+			t.Run(verb+", "+c.name, func(t *testing.T) {
+				code, said := command(t, c.env, append([]string{verb, filepath.Join(dir, "backup.tar")}, c.args...)...)
 				if code != 1 || !strings.Contains(said, c.want) || strings.Contains(said, "hush") {
 					t.Errorf("exit code %d: %s", code, said)
 				}
