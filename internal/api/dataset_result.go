@@ -56,7 +56,7 @@ func (a *API) answerQuery(r *request, ask dataset.Request, question json.RawMess
 		sum, err := a.runQuestion(r, ask, out)
 		var failure *dataset.QueryError
 		if err != nil && !errors.As(err, &failure) {
-			if !out.sent {
+			if !out.headed {
 				return err
 			}
 			// The answer has begun: it can only end with the news.
@@ -68,8 +68,10 @@ func (a *API) answerQuery(r *request, ask dataset.Request, question json.RawMess
 }
 
 // flushAt is how much of a result is held back before it is sent: a question
-// that fails within it is answered as if it had failed at once.
-const flushAt = 64 << 10
+// that fails within it is answered as if it had failed at once. With an
+// ordinary row on top it is less than a piece that is written at a time, so
+// that an interruption falls between rows.
+const flushAt = writePiece * 3 / 4
 
 // resultSink writes a result as JSON while it comes.
 type resultSink struct {
@@ -78,7 +80,9 @@ type resultSink struct {
 	started time.Time
 	head    dataset.Head
 	begun   bool // Begin was called
+	headed  bool // the status has been sent
 	sent    bool // something has left the buffer
+	broken  bool // a write ended half way
 	rows    int
 	gone    int   // rows that have left the buffer
 	err     error // that a value could not be written
@@ -144,6 +148,9 @@ func (s *resultSink) finish(sum dataset.Summary, failure *dataset.QueryError, to
 	if failure != nil {
 		s.buf.Reset()
 		s.begun, s.rows = s.sent, s.gone
+		if !s.broken {
+			s.err = nil // what could not be written is what was held back
+		}
 	}
 	if !s.begun {
 		s.text(`{"data":{"rows":[],"cols":[]}`)
@@ -188,13 +195,18 @@ func databaseOrNull(h dataset.Head) *catalog.DatabaseID {
 }
 
 func (s *resultSink) send() error {
-	if !s.sent {
-		s.sent = true
+	if !s.headed {
+		s.headed = true
 		s.w.Header().Set("Content-Type", "application/json")
 		s.w.WriteHeader(http.StatusAccepted)
 	}
-	s.gone = s.rows
-	_, err := s.buf.WriteTo(s.w)
+	n, err := s.buf.WriteTo(s.w)
+	s.sent = s.sent || n > 0
+	if err == nil {
+		s.gone = s.rows
+	} else {
+		s.broken = n > 0
+	}
 	return err
 }
 
