@@ -101,6 +101,10 @@ func (a *API) fail(w http.ResponseWriter, r *request, err error) {
 		notRun    *dataset.QueryError
 		tooLarge  *http.MaxBytesError
 	)
+	if errors.Is(err, store.ErrNoLease) || r.rec.cut() {
+		r.rec.free()
+		err = noLease()
+	}
 	switch {
 	case errors.As(err, &asPlain):
 		writeText(w, asPlain.status, asPlain.text)

@@ -43,11 +43,27 @@ func newMetrics(s *store.Store) *metrics {
 			func() float64 { return float64(s.Graph().Revision()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sluice_collection_graph_revision", Help: "Revision of the collection permissions graph."},
 			func() float64 { return float64(s.Graph().CollectionRevision()) }),
+		nodeGauge(s, "sluice_revision", "The recorded change of permissions that this server answers from.", func(n store.Node) float64 { return float64(n.Revision) }),
+		nodeGauge(s, "sluice_revision_head", "The newest recorded change that this server has seen in the application database.", func(n store.Node) float64 { return float64(n.Head) }),
+		nodeGauge(s, "sluice_revision_lag", "How many recorded changes this server is behind.", func(n store.Node) float64 { return float64(n.Head - n.Revision) }),
+		nodeGauge(s, "sluice_lease_held", "1 while this server may answer people, else 0.", func(n store.Node) float64 {
+			if n.Held {
+				return 1
+			}
+			return 0
+		}),
+		nodeGauge(s, "sluice_lease_seconds", "How long the lease lasts if it is not renewed; 0 when there is none or none is needed.", func(n store.Node) float64 { return n.Left.Seconds() }),
+		nodeGauge(s, "sluice_nodes", "Servers that share the application database, this one included.", func(n store.Node) float64 { return float64(n.Servers) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "sluice_store_statements_total", Help: "SQL statements run on the application database."},
 			func() float64 { return float64(s.Statements()) }),
 	)
 	m.handler = promhttp.HandlerFor(reg, promhttp.HandlerOpts{})
 	return m
+}
+
+// nodeGauge shows how this server stands among the others.
+func nodeGauge(s *store.Store, name, help string, of func(store.Node) float64) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return of(s.Node()) })
 }
 
 // request counts an answered request. Methods and routes are of the route

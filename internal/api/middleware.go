@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sluice-bi/sluice/internal/permission"
+	"github.com/sluice-bi/sluice/internal/store"
 )
 
 // recorder is the ResponseWriter of every request. It remembers what the log
@@ -22,13 +23,21 @@ type recorder struct {
 	status int // 0 until the header is written
 	bytes  int64
 	line   line
+
+	lease  store.Lease // what the request was let in with
+	leased bool        // whether it was
+	lapsed bool        // whether the lease was found to be over
+	before func()      // runs before the header of a success is sent; nil for nothing
 }
 
 func recorderOf(w http.ResponseWriter) *recorder { return w.(*recorder) }
 
 func (rec *recorder) WriteHeader(status int) {
-	if rec.status == 0 {
+	if rec.status == 0 && !rec.cut() {
 		rec.status = status
+		if rec.before != nil && status < 400 {
+			rec.before()
+		}
 		if status == statusGone { // for the log; nobody reads it
 			status = http.StatusServiceUnavailable
 		}
@@ -43,6 +52,9 @@ func (rec *recorder) Write(b []byte) (int, error) {
 	}
 	done := 0
 	for done < len(b) { // in pieces, so that progress is seen
+		if rec.cut() {
+			return done, store.ErrNoLease
+		}
 		if err := rec.line.extend(); err != nil {
 			return done, err
 		}
@@ -70,12 +82,20 @@ func (a *API) observe(next http.Handler) http.Handler {
 		secureHeaders(rec.Header(), rec.id)
 		defer func() {
 			broken := recover()
-			cut := broken != nil && rec.status != 0              // half an answer is out
+			lapsed := rec.cut()
+			if lapsed {
+				rec.line.interrupt() // for what the HTTP server still holds of an answer
+			}
+			cut := (broken != nil || lapsed) && rec.status != 0  // half an answer is out
 			if broken != nil && broken != http.ErrAbortHandler { //nolint:errorlint // panics carry the value itself
 				a.log.Error("panic", "request_id", rec.id, "route", rec.route, "panic", fmt.Sprint(broken), "stack", string(debug.Stack()))
-				if rec.status == 0 {
+				if rec.status == 0 && !lapsed {
 					a.internal(rec, &request{http: r, rec: rec})
 				}
+			}
+			if rec.status == 0 && lapsed {
+				rec.line.resume()
+				a.fail(rec, &request{http: r, rec: rec}, noLease())
 			}
 			if rec.status == 0 {
 				rec.status = http.StatusOK

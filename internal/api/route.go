@@ -34,6 +34,9 @@ type Route struct {
 	Limit int64
 	// Form tells that the body may come as a form (see formItems).
 	Form bool
+	// Unleased tells that a server without a lease answers it too: it says
+	// nothing of what is stored.
+	Unleased bool
 	// Raw leaves the body in request.raw as it came; Body is for the
 	// documentation only then.
 	Raw bool
@@ -202,6 +205,17 @@ func (rt *Route) valid() error {
 func (a *API) serve(rt *Route, w http.ResponseWriter, hr *http.Request) {
 	r := &request{http: hr, w: w, rec: recorderOf(w), route: rt, numbers: map[string]int64{}}
 	r.rec.route = rt.pattern()
+	if !rt.Unleased {
+		leave, err := a.admit(r)
+		if err != nil {
+			a.fail(w, r, err)
+			return
+		}
+		defer leave()
+	}
+	if rt.Method != http.MethodGet {
+		r.rec.before = func() { a.tellWritten(r.rec) }
+	}
 	for _, p := range rt.parameters() {
 		text := hr.PathValue(p.name)
 		if !p.number {
@@ -238,6 +252,9 @@ func (a *API) lookAgain(r *request) error {
 }
 
 func (a *API) run(rt *Route, r *request) (any, error) {
+	if err := a.atLeast(r); err != nil {
+		return nil, err
+	}
 	if err := a.authenticate(r); err != nil {
 		return nil, err
 	}

@@ -63,6 +63,9 @@ func openWorld(t *testing.T, c store.Config) *world {
 	if w.store, err = store.Open(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
+	if err = w.store.Join(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	w.pool = warehouse.New(log)
 	t.Cleanup(func() {
 		if err := w.pool.Close(); err != nil {

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -90,13 +89,9 @@ func (p Program) serve(ctx context.Context, o options) (err error) {
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
 
-	if o.databaseURL != "" { // other servers may write to it
-		// Until the last request is answered, which is after ctx has ended.
-		ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
-		var following sync.WaitGroup
-		defer following.Wait()
-		defer stop()
-		following.Go(func() { st.Follow(ctx, time.Second) })
+	// It leaves the other servers when it is closed: after the last answer.
+	if err := st.Join(ctx); err != nil {
+		return fmt.Errorf("application database: %w", err)
 	}
 
 	warehouses := warehouse.New(log)

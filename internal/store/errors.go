@@ -9,6 +9,9 @@ var (
 	// ErrStale is a graph revision that is too old, unknown or in the future.
 	ErrStale  = errors.New("the revision is not available")
 	ErrClosed = errors.New("the store is closed")
+	// ErrNoLease is what a server gets, and says, that has lost touch with the
+	// others: what it knows of the permissions may no longer hold.
+	ErrNoLease = errors.New("this server has lost touch with the others; try again later")
 	// ErrChanged is a card, dashboard or connection that is no longer where or
 	// what it was when it was decided that somebody may change it.
 	ErrChanged = errors.New("somebody else changed it meanwhile")

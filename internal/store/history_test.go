@@ -41,10 +41,7 @@ func TestAWriteStartsFromWhatAnotherNodeWrote(t *testing.T) {
 func TestANodeThatFollowsLearnsWhatOthersWrote(t *testing.T) {
 	c := storetest.PostgreSQL(t)
 	a, b := storetest.Open(t, c), storetest.Open(t, c)
-	ctx, cancel := interrupt(t)
-	defer cancel()
-	var following sync.WaitGroup
-	following.Go(func() { b.Follow(ctx, time.Millisecond) })
+	check(t, b.Join(t.Context()))
 	storetest.SetUp(t, a)
 	shop(t, a)
 	for start := time.Now(); dump(a.Graph()) != dump(b.Graph()) || dumpCatalog(a.Graph().Catalog()) != dumpCatalog(b.Graph().Catalog()); {
@@ -53,8 +50,6 @@ func TestANodeThatFollowsLearnsWhatOthersWrote(t *testing.T) {
 		}
 		time.Sleep(time.Millisecond)
 	}
-	cancel()
-	following.Wait()
 }
 
 func TestConcurrentWritersLoseNothing(t *testing.T) {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"slices"
 	"time"
@@ -106,11 +107,19 @@ func (s *Store) graphAt(ctx context.Context, counter string, want int64, of func
 
 // Refresh brings the graph up to date with what other nodes wrote to the same
 // database. It costs one statement when there is nothing new.
-func (s *Store) Refresh(ctx context.Context) error {
-	if h, err := readHead(ctx, s.reader()); err != nil || h.revision <= s.snap.Load().revision {
+func (s *Store) Refresh(ctx context.Context) error { return s.refresh(ctx, s.read) }
+
+func (s *Store) refresh(ctx context.Context, db *sql.DB) error {
+	if h, err := readHead(ctx, conn{s, db}); err != nil || h.revision <= s.snap.Load().revision {
 		return err
 	}
-	return s.view(ctx, func(c conn) error {
+	select { // many may ask at once; one reads
+	case s.refreshing <- struct{}{}:
+		defer func() { <-s.refreshing }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return s.within(ctx, db, still(), func(c conn) error {
 		h, err := readHead(ctx, c)
 		if err != nil {
 			return err
@@ -127,22 +136,20 @@ func (s *Store) Refresh(ctx context.Context) error {
 	})
 }
 
-// Follow refreshes the graph every so often until ctx ends: what a node of
-// several on one PostgreSQL database runs, so that what others revoke does not
-// stay in force here. An error is logged, and tried again.
-func (s *Store) Follow(ctx context.Context, every time.Duration) {
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
+// reload makes the stored state the current one although it is an earlier one:
+// that of a database that was put back, or of one that stood in for another
+// and had not got everything.
+func (s *Store) reload(ctx context.Context) error {
+	return s.view(ctx, func(c conn) error {
+		snap, err := load(ctx, c)
+		if err != nil {
+			return err
 		}
-		if err := s.Refresh(ctx); err != nil && ctx.Err() == nil {
-			s.log.ErrorContext(ctx, "what other nodes wrote could not be read", "error", err)
-		}
-	}
+		s.publishing.Lock()
+		defer s.publishing.Unlock()
+		s.replace(snap)
+		return nil
+	})
 }
 
 // catchUp brings a state forward to the head by the recorded changes, or

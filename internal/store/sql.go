@@ -215,14 +215,25 @@ func chunks[T any](values []T) [][]T {
 	return append(parts, values)
 }
 
-// tx runs f in one transaction and commits it when f returns nil.
+// tx runs f in one transaction and commits it when f returns nil. ErrNoLease
+// when whoever ctx belongs to may have been allowed it by a graph of the past.
 func (s *Store) tx(ctx context.Context, f func(conn) error) error {
-	return s.within(ctx, s.writes, nil, f)
+	return s.within(ctx, s.writes, nil, func(c conn) error {
+		if err := f(c); err != nil {
+			return err
+		}
+		return s.mayWrite(ctx)
+	})
 }
 
 // view runs f on one unchanging state of the database.
 func (s *Store) view(ctx context.Context, f func(conn) error) error {
-	return s.within(ctx, s.read, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}, f)
+	return s.within(ctx, s.read, still(), f)
+}
+
+// still are the options of a transaction for which the database stands still.
+func still() *sql.TxOptions {
+	return &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
 }
 
 func (s *Store) within(ctx context.Context, db *sql.DB, o *sql.TxOptions, f func(conn) error) error {

@@ -24,6 +24,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -57,6 +58,10 @@ type Config struct {
 	Logger *slog.Logger
 	// History is how long revisions are kept; 0 is 90 days.
 	History time.Duration
+	// Lease is how long a server of several answers people without having
+	// heard from the database; 0 is 3 seconds. It must be the same for all
+	// servers of one database, so that only tests set it.
+	Lease time.Duration
 }
 
 // Store is the application database and the current permission state. Its
@@ -71,13 +76,20 @@ type Store struct {
 	writes *sql.DB // SQLite: one connection, transactions lock at their begin
 	read   *sql.DB // cannot write
 
+	postgres *pgx.ConnConfig // nil with SQLite
+	process  string          // names this store's connections; no other store has it
+	lease    time.Duration
+	node     atomic.Pointer[node] // nil until Join
+	term     atomic.Pointer[term] // nil while there was no lease yet
+
 	// writing is held by the write of permission state that is under way in
 	// this process; PostgreSQL's row lock on the head orders the nodes.
 	writing chan struct{}
 	// trimmed is when the history was last trimmed; guarded by writing.
 	trimmed time.Time
 
-	publishing sync.Mutex // orders publish
+	refreshing chan struct{} // held by who reads what others wrote
+	publishing sync.Mutex    // orders publish
 	snap       atomic.Pointer[snapshot]
 	changed    chan struct{} // closed by the next publish; guarded by publishing
 	statements atomic.Int64
@@ -95,7 +107,8 @@ type snapshot struct {
 // open is an error that says what is wrong: a missing or wrong key, a database
 // written by a newer Sluice, a group that is not there, an unknown level.
 func Open(ctx context.Context, c Config) (*Store, error) {
-	s := &Store{log: c.Logger, now: c.Now, history: c.History, writing: make(chan struct{}, 1), changed: make(chan struct{})}
+	s := &Store{log: c.Logger, now: c.Now, history: c.History, lease: c.Lease, process: "sluice " + newEntityID(),
+		writing: make(chan struct{}, 1), refreshing: make(chan struct{}, 1), changed: make(chan struct{})}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -105,6 +118,9 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if s.history == 0 {
 		s.history = 90 * 24 * time.Hour
 	}
+	if s.lease == 0 {
+		s.lease = standardLease
+	}
 	var err error
 	if s.seal, err = newSeal(c.Key); err != nil {
 		return nil, err
@@ -113,6 +129,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		err = s.connectPostgres(c.URL)
 	} else {
 		err = s.connectSQLite(c.Path)
+		s.term.Store(endless())
 	}
 	if err != nil {
 		return nil, err
@@ -218,7 +235,11 @@ func (s *Store) connectPostgres(address string) error {
 		// The driver's error may quote the address, and that the password.
 		return errors.New("the URL of the application database cannot be read; it is to be of the form postgres://user:password@host:port/name")
 	}
-	config.RuntimeParams["application_name"] = "sluice"
+	config.RuntimeParams["application_name"] = s.process
+	// A server that cannot be reached any more is noticed in seconds.
+	config.DialFunc = (&net.Dialer{Timeout: 10 * time.Second,
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3}}).DialContext
+	s.postgres = config
 	s.writes = stdlib.OpenDB(*config)
 	s.writes.SetMaxOpenConns(8)
 	s.writes.SetMaxIdleConns(4)
@@ -282,13 +303,17 @@ func (s *Store) checkKey(ctx context.Context, c conn) error {
 	return nil
 }
 
-// Close releases the database. Everything asked of the store afterwards is
-// ErrClosed; the graph stays readable.
+// Close leaves the other servers, if the store has joined them, and releases
+// the database. Nobody may be waiting for an answer any more. Everything asked
+// of the store afterwards is ErrClosed; the graph stays readable.
 func (s *Store) Close() error {
+	var errs []error
+	if n := s.node.Swap(nil); n != nil {
+		errs = append(errs, n.leave())
+	}
 	if s.closed.Swap(true) {
 		return nil
 	}
-	var errs []error
 	for _, db := range []*sql.DB{s.read, s.writes} {
 		if db != nil {
 			errs = append(errs, db.Close())
@@ -322,8 +347,13 @@ func (s *Store) publish(n *snapshot) {
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
 	if n.revision > s.snap.Load().revision {
-		s.snap.Store(n)
-		close(s.changed)
-		s.changed = make(chan struct{})
+		s.replace(n)
 	}
+}
+
+// replace makes a state the current one. The caller holds publishing.
+func (s *Store) replace(n *snapshot) {
+	s.snap.Store(n)
+	close(s.changed)
+	s.changed = make(chan struct{})
 }

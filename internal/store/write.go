@@ -63,20 +63,32 @@ type writer struct {
 	bump    Bump
 	catalog bool   // the catalog changed
 	note    string // what happened to it
+	narrows bool   // somebody loses
 }
 
 // write runs f with the current graph under the lock, records what f applied
-// as one revision, commits, and publishes the new graph. When f or anything
-// after it fails, nothing is applied.
+// as one revision, commits, and publishes the new graph. When somebody loses
+// by it, it returns when that holds on every server. When f or anything after
+// it fails, nothing is applied.
 func (s *Store) write(ctx context.Context, who Actor, f func(*writer) error) (*permission.Graph, error) {
+	next, narrows, err := s.commit(ctx, who, f)
+	if err != nil {
+		return nil, err
+	}
+	if narrows {
+		s.inForce(ctx, next.revision)
+	}
+	return next.graph, nil
+}
+
+func (s *Store) commit(ctx context.Context, who Actor, f func(*writer) error) (next *snapshot, narrows bool, err error) {
 	select {
 	case s.writing <- struct{}{}:
 		defer func() { <-s.writing }()
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		return nil, false, context.Cause(ctx)
 	}
-	var next *snapshot
-	err := s.tx(ctx, func(c conn) error {
+	err = s.tx(ctx, func(c conn) error {
 		// Writing the row locks it on both engines.
 		h, err := one(ctx, c, scanHead, "update head set id = id returning revision, data, collection")
 		if err != nil {
@@ -94,16 +106,17 @@ func (s *Store) write(ctx context.Context, who Actor, f func(*writer) error) (*p
 			return err
 		}
 		next, err = w.record(h)
+		narrows = w.narrows
 		return err
 	})
 	if err != nil {
-		if next != nil {
+		if next != nil && !errors.Is(err, ErrNoLease) {
 			s.settle(ctx)
 		}
-		return nil, err
+		return nil, false, err
 	}
 	s.publish(next)
-	return next.graph, nil
+	return next, narrows, nil
 }
 
 // settle asks the database what holds after a commit whose outcome is not
@@ -182,11 +195,16 @@ func (w *writer) record(h head) (*snapshot, error) {
 	}
 	w.graph = w.graph.WithRevisions(h.data, h.collection)
 	effect := permission.EffectOf(w.before, w.graph)
+	w.narrows = effect.Narrows()
 	changes, err := permission.EncodeChanges(w.changes)
 	if err != nil {
 		return nil, err
 	}
-	err = w.execOne(w.ctx, "update head set revision = $1, data = $2, collection = $3", h.revision, h.data, h.collection)
+	advance := "update head set revision = $1, data = $2, collection = $3"
+	if w.s.postgres != nil { // the other servers hear of it with the commit
+		advance += " returning pg_notify('" + channel + "', revision::text)"
+	}
+	err = w.execOne(w.ctx, advance, h.revision, h.data, h.collection)
 	if err != nil {
 		return nil, err
 	}
