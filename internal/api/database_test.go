@@ -102,10 +102,9 @@ func TestADatabaseHasWhatClientsRead(t *testing.T) {
 
 func TestConnectingADatabaseTriesItAndGivesNobodyAnything(t *testing.T) {
 	s := settledWorld(t)
-	var details struct{ Details struct{ DB string } }
-	s.admin().get(path("/api/database/%d", s.Database)).want(200).into(&details)
+	s.admin().get(path("/api/database/%d", s.Database)).keeps(fields{"details": fields{"db": "sample.db"}})
 	s.data(fields{"view-data": "unrestricted", "create-queries": "query-builder"})
-	body := fields{"name": "Second", "engine": "sqlite", "details": fields{"db": details.Details.DB}, "is_full_sync": nil, "schedules": nil, "cache_ttl": nil}
+	body := fields{"name": "Second", "engine": "sqlite", "details": fields{"db": s.Warehouse}, "is_full_sync": nil, "schedules": nil, "cache_ttl": nil}
 	made := s.admin().post("/api/database", body).keeps(fields{"name": "Second", "engine": "sqlite", "initial_sync_status": "complete", "is_full_sync": true})
 	address := path("/api/database/%d", made.id())
 	s.admin().get(address + "?include=tables").want(200).leaks(`"tables":[]`)
@@ -129,7 +128,7 @@ func TestConnectingADatabaseTriesItAndGivesNobodyAnything(t *testing.T) {
 	}
 	s.admin().get("/api/database").listsExactly("Sample Database", "Second")
 
-	s.admin().put(address, fields{"name": "Third", "engine": nil, "details": nil, "description": "d"}).keeps(fields{"name": "Third", "description": "d", "details": fields{"db": details.Details.DB}})
+	s.admin().put(address, fields{"name": "Third", "engine": nil, "details": nil, "description": "d"}).keeps(fields{"name": "Third", "description": "d", "details": fields{"db": s.Warehouse}})
 	s.admin().put(address, fields{"engine": "postgres"}).want(400)
 	s.admin().put(address, fields{"details": fields{"db": "/no/such.db"}}).want(400)
 	s.admin().post(address+"/sync_schema", nil).keeps(fields{"status": "ok"})

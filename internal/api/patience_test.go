@@ -51,7 +51,7 @@ func TestClientThatReadsNothingHoldsNoConnectionOfADatabase(t *testing.T) {
 		"stalled": func(s settled) { s.api.patience.stall = 300 * time.Millisecond },
 		"until the time of the query is up": func(s settled) {
 			s.api.patience.stall = time.Hour
-			s.api.door = dataset.New(s.store, s.pool, dataset.Options{Timeout: time.Second})
+			s.api.door = s.doorWith(dataset.Options{Timeout: time.Second})
 		},
 	} {
 		for _, path := range []string{"/api/dataset", "/api/dataset/csv"} {
@@ -180,7 +180,7 @@ func TestLargeBodyMayComeOverASlowLine(t *testing.T) {
 func TestAnswerMayTakeLongerThanItsBodyMayTakeToCome(t *testing.T) {
 	s := settledWorld(t)
 	s.api.patience.grace = 100 * time.Millisecond
-	s.api.door = dataset.New(s.store, s.pool, dataset.Options{Timeout: time.Second})
+	s.api.door = s.doorWith(dataset.Options{Timeout: time.Second})
 	body, err := json.Marshal(s.sql(`WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n) SELECT x FROM n WHERE x < 0`))
 	if err != nil {
 		t.Fatal(err)
@@ -231,7 +231,7 @@ func TestOfAFailedResultNothingHeldBackIsSent(t *testing.T) {
 
 func TestWhatFoundNoConnectionMayBeTriedLater(t *testing.T) {
 	s := settledWorld(t)
-	s.api.door = dataset.New(s.store, s.pool, dataset.Options{Wait: 50 * time.Millisecond})
+	s.api.door = s.doorWith(dataset.Options{Wait: 50 * time.Millisecond})
 	s.member().post("/api/dataset", s.question(s.tableNamed("products"), fields{"limit": 1})).want(http.StatusAccepted) // opens the database
 	for s.pool.InUse(catalog.DatabaseID(s.Database)) < 8 {
 		c, err := s.pool.Acquire(t.Context(), catalog.DatabaseID(s.Database))

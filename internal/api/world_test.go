@@ -305,7 +305,30 @@ func settledWorld(t *testing.T) settled {
 	if err := os.WriteFile(c.Path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return settled{openWorld(t, c), settle.fixture}
+	return reopened(t, c, settle.fixture)
+}
+
+// reopened is a settled server that was started again.
+func reopened(t *testing.T, c store.Config, made fixture) settled {
+	t.Helper()
+	s := settled{openWorld(t, c), made}
+	s.findSample(s.door)
+	return s
+}
+
+func (s settled) findSample(d *dataset.Door) {
+	s.t.Helper()
+	if err := d.AddSample(s.t.Context(), filepath.Dir(s.Warehouse)); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// doorWith is another door to the same warehouses.
+func (s settled) doorWith(o dataset.Options) *dataset.Door {
+	s.t.Helper()
+	d := dataset.New(s.store, s.pool, o)
+	s.findSample(d)
+	return d
 }
 
 // onEachEngine runs a test on a settled server over each application database.
@@ -323,7 +346,7 @@ func onEachEngine(t *testing.T, f func(t *testing.T, w settled)) {
 		if !t.Run("settle", func(t *testing.T) { made = makeSettled(t, c, dir) }) {
 			t.Fatal("the settled server could not be made")
 		}
-		f(t, settled{openWorld(t, c), made})
+		f(t, reopened(t, c, made))
 	})
 }
 

@@ -47,6 +47,7 @@ type Door struct {
 	turns      turns
 	now        func() time.Time
 	log        *slog.Logger
+	folder     string // of the sample, on this machine; set by AddSample
 }
 
 // New is the door to the warehouses whose connections the store knows. The

@@ -232,5 +232,11 @@ func (d *Door) open(ctx context.Context, id catalogID) error {
 	if err != nil {
 		return fmt.Errorf("database %d: %w", id, err)
 	}
-	return d.warehouses.Open(id, db.Engine, db.Details)
+	details := db.Details
+	if db.Sample {
+		if details, err = d.sampleHere(details); err != nil {
+			return err
+		}
+	}
+	return d.warehouses.Open(id, db.Engine, details)
 }

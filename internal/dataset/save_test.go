@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -135,6 +136,60 @@ func TestSampleIsAddedOnce(t *testing.T) {
 		t.Errorf("%v, %d databases", err, len(databases()))
 	}
 	fails(t, second(w.run(w.admin, ask(native("SELECT 1")))), MissingPermissions)
+}
+
+// Servers that share an application database have a folder each.
+func TestSampleIsInEachServersOwnFolder(t *testing.T) {
+	w := newWorld(t, Options{})
+	details := func() string {
+		t.Helper()
+		db, err := w.store.Database(t.Context(), sampleID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(db.Details)
+	}
+	if got := details(); got != `{"db":"sample.db"}` {
+		t.Errorf("the connection is stored as %s", got)
+	}
+	// As an earlier version stored it.
+	was, err := w.store.Database(t.Context(), sampleID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := json.RawMessage(fmt.Sprintf(`{"db":%q}`, filepath.Join(w.dir, "sample.db")))
+	if _, err := w.store.UpdateDatabase(t.Context(), store.Actor{}, was, store.DatabaseUpdate{Details: old}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := w.run(w.admin, ask(w.ordersByOrganization())); err != nil {
+		t.Errorf("by a connection of an earlier version: %v", err)
+	}
+
+	pool := warehouse.New(nil)
+	t.Cleanup(func() { _ = pool.Close() })
+	other, dir := New(w.store, pool, Options{}), t.TempDir()
+	for range 2 { // the second start finds everything as it is to be
+		if err := other.AddSample(t.Context(), dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := details(); got != `{"db":"sample.db"}` {
+		t.Errorf("the second server stored the connection as %s", got)
+	}
+	at := w.store.Graph().Revision()
+	if err := w.door.AddSample(t.Context(), w.dir); err != nil || w.store.Graph().Revision() != at {
+		t.Errorf("the first server, started again: %v, revision %d after %d", err, w.store.Graph().Revision(), at)
+	}
+	if err := os.Remove(filepath.Join(w.dir, "sample.db")); err != nil {
+		t.Fatal(err)
+	}
+	w.door = other
+	if _, _, err := w.run(w.admin, ask(w.ordersByOrganization())); err != nil {
+		t.Errorf("the second server cannot ask its own sample: %v", err)
+	}
+	if _, err := w.store.CreateDatabase(t.Context(), store.Actor{}, store.Database{Name: "Again", Engine: "sqlite", Sample: true}); !errors.Is(err, store.ErrConflict) {
+		t.Errorf("a second sample: %v", err)
+	}
 }
 
 func TestSyncFollowsTheWarehouse(t *testing.T) {

@@ -100,12 +100,17 @@ func checkDatabase(d *Database) error {
 
 // CreateDatabase makes a connection; its id and times are set here. No group
 // has anything on it. It takes a data revision. *InvalidError for a blank name
-// or engine.
+// or engine; ErrConflict for a second sample.
 func (s *Store) CreateDatabase(ctx context.Context, who Actor, d Database) (made Database, err error) {
 	if err := checkDatabase(&d); err != nil {
 		return Database{}, err
 	}
 	_, err = s.write(ctx, who, func(w *writer) error {
+		for other := range w.graph.Catalog().Databases() {
+			if d.Sample && other.Sample {
+				return fmt.Errorf("%w: database %d is the sample", ErrConflict, other.ID)
+			}
+		}
 		id, err := w.newIDs("database", 1)
 		if err != nil {
 			return err
