@@ -16,20 +16,26 @@ func onBothEngines(t *testing.T, test func(*testing.T, *server)) {
 		test(t, start(t, filepath.Join(t.TempDir(), "data")))
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
-		test(t, start(t, filepath.Join(t.TempDir(), "data"), inPostgreSQL(t)...))
+		_, env := inPostgreSQL(t)
+		test(t, start(t, filepath.Join(t.TempDir(), "data"), env...))
 	})
 }
 
-// inPostgreSQL is the environment of servers that share a fresh application
-// database.
-func inPostgreSQL(t *testing.T) []string {
+// inPostgreSQL is a fresh application database, and the environment of servers
+// that share it.
+func inPostgreSQL(t *testing.T) (url string, env []string) {
 	t.Helper()
-	return []string{"SLUICE_DATABASE_URL=" + storetest.URL(t),
-		"SLUICE_SECRET_KEY=" + base64.StdEncoding.EncodeToString(storetest.Key())}
+	url = storetest.URL(t)
+	return url, sharing(url)
+}
+
+// sharing is the environment of servers that share an application database.
+func sharing(url string) []string {
+	return []string{"SLUICE_DATABASE_URL=" + url, "SLUICE_SECRET_KEY=" + base64.StdEncoding.EncodeToString(storetest.Key())}
 }
 
 func TestServersOfOneDatabaseFollowEachOther(t *testing.T) {
-	env := inPostgreSQL(t)
+	_, env := inPostgreSQL(t)
 	first := start(t, filepath.Join(t.TempDir(), "data"), env...)
 	second := start(t, filepath.Join(t.TempDir(), "data"), env...)
 	if first.setupToken() == second.setupToken() {
@@ -63,7 +69,7 @@ func TestServersOfOneDatabaseFollowEachOther(t *testing.T) {
 }
 
 func TestAServerWithAnotherKeyIsRefused(t *testing.T) {
-	env := inPostgreSQL(t)
+	_, env := inPostgreSQL(t)
 	start(t, filepath.Join(t.TempDir(), "data"), env...)
 	said := refused(t, command(filepath.Join(t.TempDir(), "data"), []string{env[0], "SLUICE_SECRET_KEY=" + strings.Repeat("A", 43)}))
 	if !strings.Contains(said, "key") {

@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -55,7 +56,9 @@ type server struct {
 	cmd    *exec.Cmd
 	site   string // http://127.0.0.1:port
 	output *output
+	said   chan string   // where it is, once
 	exited chan struct{} // closed when it has ended
+	killed atomic.Bool   // by the test
 	data   string
 }
 
@@ -89,35 +92,63 @@ func command(data string, env []string, args ...string) *exec.Cmd {
 // at the end of the test.
 func start(t *testing.T, data string, env ...string) *server {
 	t.Helper()
-	s := &server{t: t, cmd: command(data, env), output: new(output), exited: make(chan struct{}), data: data}
-	stdout, err := s.cmd.StdoutPipe()
+	s, err := launch(t, data, env...)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s
+}
+
+// launch is start for any goroutine of a test.
+func launch(t *testing.T, data string, env ...string) (*server, error) {
+	s, err := begin(t, data, env...)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.up()
+}
+
+// begin starts the server, and up waits for it.
+func begin(t *testing.T, data string, env ...string) (*server, error) {
+	s := &server{t: t, cmd: command(data, env), output: new(output), said: make(chan string, 1), exited: make(chan struct{}), data: data}
+	stdout, err := s.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
 	s.cmd.Stderr = s.output
 	if err := s.cmd.Start(); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	up := make(chan string, 1)
 	go func() {
 		defer close(s.exited)
 		lines := bufio.NewScanner(io.TeeReader(stdout, s.output))
 		for lines.Scan() {
 			if site, is := strings.CutPrefix(lines.Text(), "Sluice is up at "); is {
-				up <- site
+				s.said <- site
 			}
 		}
 		_ = s.cmd.Wait() // tests that care read ProcessState
 	}()
 	t.Cleanup(s.stop)
+	return s, nil
+}
+
+func (s *server) up() error {
 	select {
-	case s.site = <-up:
+	case s.site = <-s.said:
+		return nil
 	case <-s.exited:
-		t.Fatalf("the server did not start:\n%s", s.output)
+		return fmt.Errorf("the server did not start:\n%s", s.output)
 	case <-time.After(patience):
-		t.Fatalf("the server did not say where it is:\n%s", s.output)
+		return fmt.Errorf("the server did not say where it is:\n%s", s.output)
 	}
-	return s
+}
+
+// kill ends the server as a crash does, and waits until it is gone.
+func (s *server) kill() {
+	s.killed.Store(true)
+	_ = s.cmd.Process.Kill() // it may have ended already
+	<-s.exited
 }
 
 // setupToken is the token that the server printed.
@@ -143,6 +174,9 @@ func (s *server) eventually(what string, holds func() bool) {
 
 // stop ends the server politely and waits for it.
 func (s *server) stop() {
+	if s.killed.Load() {
+		return
+	}
 	_ = s.cmd.Process.Signal(syscall.SIGTERM) // it may have ended already
 	select {
 	case <-s.exited:
