@@ -5,7 +5,7 @@ LDFLAGS  := -s -w -X main.version=$(VERSION)
 LINTER   := v2.15.0
 FUZZTIME ?= 10s
 
-.PHONY: run build test check lint mutants fuzz bench
+.PHONY: run build test check lint mutants fuzz bench microbench
 
 # The server with an embedded application database and a sample warehouse, in ./data.
 run: build
@@ -14,8 +14,10 @@ run: build
 build:
 	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/sluice ./cmd/sluice
 
+# bench is a module of its own; its test measures everything at small sizes.
 test:
 	@.ci/test ./...
+	cd bench && go test ./...
 
 # Everything that must hold before a change lands.
 check: build test lint mutants fuzz
@@ -23,6 +25,7 @@ check: build test lint mutants fuzz
 lint: bin/golangci-lint-$(LINTER)
 	go vet ./...
 	bin/golangci-lint-$(LINTER) run
+	cd bench && go vet ./... && ../bin/golangci-lint-$(LINTER) run
 
 bin/golangci-lint-$(LINTER):
 	GOFLAGS= GOBIN=$(CURDIR)/bin/.install go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINTER)
@@ -35,5 +38,12 @@ mutants:
 fuzz:
 	@.ci/fuzz $(FUZZTIME)
 
+# Measures what docs/performance.md promises and fails when something is missed.
+# BENCH='-run change' measures less; BENCH='-write ../docs/performance.md' puts
+# the table into the page.
 bench:
+	cd bench && go run . $(BENCH)
+
+# Go's own benchmarks of single functions, which promise nothing.
+microbench:
 	go test -run '^$$' -bench . -benchmem ./...

@@ -38,8 +38,9 @@ var mayImport = map[string][]string{
 
 // onlyForTests are packages that no part of the program may import.
 var onlyForTests = map[string][]string{
+	"internal/dbtest":                {},
 	"internal/permission/accesscase": {"internal/catalog", "internal/permission"},
-	"internal/store/storetest":       {"internal/catalog", "internal/permission", "internal/store"},
+	"internal/store/storetest":       {"internal/catalog", "internal/dbtest", "internal/permission", "internal/store"},
 }
 
 // pure packages decide; they touch nothing outside the process and ask no
@@ -67,6 +68,10 @@ func packages(t *testing.T) map[string]*build.Package {
 			return err
 		}
 		if name := d.Name(); dir != "." && (strings.HasPrefix(name, ".") || name == "testdata" || name == "node_modules" || name == "bin" || name == "data") {
+			return filepath.SkipDir
+		}
+		// A module of its own, such as bench, is no part of the program.
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); dir != "." && err == nil {
 			return filepath.SkipDir
 		}
 		p, err := ctx.ImportDir(dir, 0)

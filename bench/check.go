@@ -1,0 +1,190 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"time"
+
+	"github.com/sluice-bi/sluice/internal/catalog"
+	"github.com/sluice-bi/sluice/internal/permission"
+)
+
+// asked is a question: may the person query the table? Both are indexes.
+type asked struct{ user, table int32 }
+
+// questions are n different pairs in random order: half of them about
+// something that one of the person's groups mentions, half about any table.
+func (w *world) questions(n int) []asked {
+	r := rand.New(rand.NewPCG(3, 4))
+	n = min(n, len(w.users)*len(w.tables)/4)
+	seen := make(map[asked]bool, n)
+	list := make([]asked, 0, n)
+	for len(list) < n {
+		a := asked{int32(r.IntN(len(w.users))), int32(r.IntN(len(w.tables)))}
+		if groups := w.users[a.user].groups; len(list)%2 == 0 {
+			a.table = w.mentioned(r, groups[r.IntN(len(groups))])
+		}
+		if !seen[a] {
+			seen[a] = true
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
+// mentioned is a table that something the group has is about.
+func (w *world) mentioned(r *rand.Rand, g int) int32 {
+	e := w.groups[g].entries[r.IntN(len(w.groups[g].entries))]
+	schemas := w.databases[e.database].schemas
+	sch := schemas[r.IntN(len(schemas))]
+	t := sch.tables[r.IntN(len(sch.tables))]
+	switch s := e.cells[r.IntN(len(e.cells))].scope; s.Depth {
+	case permission.OfTable:
+		t = s.Table
+	case permission.OfSchema:
+		for _, sch := range schemas {
+			if sch.name == s.Schema {
+				t = sch.tables[r.IntN(len(sch.tables))]
+			}
+		}
+	case permission.OfDatabase:
+	}
+	return int32(t - firstTable)
+}
+
+// may puts a question to the graph, as the server does.
+func may(g *permission.Graph, a asked) bool {
+	return g.AccessOf(permission.UserID(a.user)+firstUser).Can(permission.QueryTable, permission.ATable(catalog.TableID(a.table)+firstTable))
+}
+
+// answersOf are the answers in an array of arrays, by person and table. What
+// was not asked is noise: the array is as large as if everything had been.
+func (w *world) answersOf(asks []asked, answer func(asked) bool) [][]uint8 {
+	r := rand.New(rand.NewPCG(5, 6))
+	all := make([][]uint8, len(w.users))
+	for u := range all {
+		all[u] = make([]uint8, len(w.tables))
+		for i := 0; i < len(all[u]); i += 8 {
+			all[u][i] = uint8(r.Uint32())
+		}
+	}
+	for _, a := range asks {
+		all[a.user][a.table] = 0
+		if answer(a) {
+			all[a.user][a.table] = 1
+		}
+	}
+	return all
+}
+
+// check measures Can against a look-up in arrays over the same questions in
+// the same order, then against other engines.
+func (b *bench) check() error {
+	w := newWorld(pick(b.quick, medium(), large()))
+	s, err := b.open(w)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	g := s.store.Graph()
+	asks := w.questions(pick(b.quick, 20_000, 250_000))
+
+	mallocs, begun := allocated(), time.Now()
+	yes := pass(g, asks)
+	b.tell(fmt.Sprintf("the first pass over %d questions, cold", len(asks)), "%s a check, %.2f allocations a check; %d%% are answered yes",
+		shortly(time.Since(begun), len(asks)), float64(allocated()-mallocs)/float64(len(asks)), 100*yes/len(asks))
+
+	answers := w.answersOf(asks, func(a asked) bool { return may(g, a) })
+	var runs []versus
+	for range b.runs() {
+		runtime.GC()
+		v, err := interleaved(9, func() error {
+			if n := pass(g, asks); n != yes {
+				return fmt.Errorf("the graph said yes %d times and then %d times", yes, n)
+			}
+			return nil
+		}, func() error {
+			n := 0
+			for _, a := range asks {
+				n += int(answers[a.user][a.table])
+			}
+			if n != yes {
+				return fmt.Errorf("the array says yes %d times and the graph %d times", n, yes)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		runs = append(runs, v)
+	}
+	v := best(runs)
+	b.demandTime("a check, warm : the array", "at most 3x", v.ratio() <= 3, "%.2fx (%s : %s)", v.ratio(), shortly(v.is, len(asks)), shortly(v.baseline, len(asks)))
+	mallocs = allocated()
+	pass(g, asks)
+	mallocs = allocated() - mallocs
+	// A few are the runtime's own.
+	b.demand("allocations in a warm pass", "0", mallocs < 20, "%d in %d checks", mallocs, len(asks))
+
+	if err := b.afterAChange(s, asks); err != nil {
+		return err
+	}
+	return b.others(w, s.store.Graph(), asks)
+}
+
+// pass asks all questions and counts the yeses.
+func pass(g *permission.Graph, asks []asked) int {
+	n := 0
+	for _, a := range asks {
+		if may(g, a) {
+			n++
+		}
+	}
+	return n
+}
+
+// allocated is how many objects have been allocated so far.
+func allocated() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.Mallocs
+}
+
+// interleaved runs two things in turn and takes the fastest time of each.
+func interleaved(rounds int, is, baseline func() error) (versus, error) {
+	var v versus
+	faster := func(than *time.Duration, f func() error) error {
+		begun := time.Now()
+		err := f()
+		if took := time.Since(begun); *than == 0 || took < *than {
+			*than = took
+		}
+		return err
+	}
+	for range rounds {
+		if err := faster(&v.baseline, baseline); err != nil {
+			return v, err
+		}
+		if err := faster(&v.is, is); err != nil {
+			return v, err
+		}
+	}
+	return v, nil
+}
+
+// afterAChange tells what one changed cell makes of the warm answers.
+func (b *bench) afterAChange(s *server, asks []asked) error {
+	change := changeCell(permission.Limited)
+	if _, err := s.store.Change(b.ctx, who, change); err != nil {
+		return err
+	}
+	g := s.store.Graph()
+	begun := time.Now()
+	pass(g, asks)
+	first := time.Since(begun)
+	begun = time.Now()
+	pass(g, asks)
+	b.tell("the first and the second pass after one cell was changed", "%s and %s a check", shortly(first, len(asks)), shortly(time.Since(begun), len(asks)))
+	return nil
+}

@@ -1,0 +1,316 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sluice-bi/sluice/internal/permission"
+	"github.com/sluice-bi/sluice/internal/store"
+)
+
+// tenants measures how the cost of one more tenant grows with those there are.
+func (b *bench) tenants() error {
+	if err := b.oneByOne(); err != nil {
+		return err
+	}
+	return b.wholeGraphs()
+}
+
+// emptyServer is a server over HTTP with nothing but the sample database.
+func (b *bench) emptyServer(c store.Config) (*server, *client, error) {
+	if err := fill(b.ctx, c, newWorld(scale{})); err != nil {
+		return nil, nil, err
+	}
+	s, err := open(b.ctx, c, b.own)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := s.listen(); err != nil {
+		return nil, nil, err
+	}
+	return s, newClient(s.site), nil
+}
+
+// oneByOne makes 2,000 tenants with calls that say only what is new.
+func (b *bench) oneByOne() error {
+	number, window := pick(b.quick, 60, 2000), pick(b.quick, 20, 100)
+	calls := []string{"POST membership", "PATCH of the data graph", "PUT of one pair of the collection graph", "POST group", "POST user", "POST collection"}
+	runs := make([][]versus, len(calls))
+	var statements [2][]int64 // of PATCH and membership together: the first window, the last
+	for run := range b.runs() {
+		s, c, err := b.emptyServer(store.Config{Path: filepath.Join(b.own, fmt.Sprintf("tenants%d.db", run)), Key: storeKey()})
+		if err != nil {
+			return err
+		}
+		var shared tenant
+		if err := c.createCollection(b.ctx, &shared, 0); err != nil {
+			return err
+		}
+		runtime.GC()
+		took := make([][]time.Duration, len(calls))
+		for n := range number {
+			t := tenant{number: n + 1}
+			steps := []struct {
+				call int
+				do   func() error
+			}{
+				{3, func() error { return c.createGroup(b.ctx, &t) }},
+				{4, func() error { return c.createUser(b.ctx, &t, "") }},
+				{0, func() error { return c.addMember(b.ctx, &t) }},
+				{5, func() error { return c.createCollection(b.ctx, &t, shared.collection) }},
+				{1, func() error { return c.patch(b, &t) }},
+				{2, func() error { return c.putPair(b, s, &t) }},
+			}
+			for _, step := range steps {
+				ran, begun := s.store.Statements(), time.Now()
+				if err := step.do(); err != nil {
+					return err
+				}
+				took[step.call] = append(took[step.call], time.Since(begun))
+				if at := 0; step.call < 2 && (n < window || n >= number-window) {
+					if n >= window {
+						at = 1
+					}
+					statements[at] = append(statements[at], s.store.Statements()-ran)
+				}
+			}
+		}
+		for i, list := range took {
+			runs[i] = append(runs[i], versus{median(list[number-window:]), median(list[:window])})
+		}
+		if err := s.Close(); err != nil {
+			return err
+		}
+	}
+	for i, call := range calls {
+		v := best(runs[i])
+		if i < 2 {
+			b.demandTime(fmt.Sprintf("%s, the last %d of %d : the first", call, window, number), "at most 1.3x", v.ratio() <= 1.3, "%s", v)
+		} else {
+			b.tell(fmt.Sprintf("%s, the last %d : the first", call, window), "%s", v)
+		}
+	}
+	b.demand("statements of a PATCH or membership call", "at the end no more", slices.Max(statements[1]) <= slices.Max(statements[0]),
+		"at most %d, at the beginning %d", slices.Max(statements[1]), slices.Max(statements[0]))
+	return nil
+}
+
+// patch grants the tenant's group the sample database.
+func (c *client) patch(b *bench, t *tenant) error {
+	_, err := c.call(b.ctx, "PATCH", graphPath, encoded(map[string]any{"changes": []any{map[string]any{"op": "grant", "group_id": t.group, "database_id": 1}}}), "If-Match", "*")
+	return err
+}
+
+// putPair lets the tenant's group read its collection.
+func (c *client) putPair(b *bench, s *server, t *tenant) error {
+	body := map[string]any{"revision": s.store.Graph().CollectionRevision(), "groups": map[string]any{fmt.Sprint(t.group): map[string]string{fmt.Sprint(t.collection): "read"}}}
+	_, err := c.call(b.ctx, "PUT", collectionPath+"?skip-graph=true", encoded(body))
+	return err
+}
+
+// wholeGraphs makes a hundred tenants with the program's own calls where there
+// are none, 900 and 1,900, and compares the time that a byte takes.
+func (b *bench) wholeGraphs() error {
+	window := pick(b.quick, 20, 100)
+	before := pick(b.quick, []int{0, 30, 60}, []int{0, 900, 1900})
+	perByte := make([][]float64, len(before))
+	var moved []int64
+	for range b.runs() {
+		moved = moved[:0]
+		for i, n := range before {
+			took, bytes, err := b.windowAfter(n, window)
+			if err != nil {
+				return err
+			}
+			perByte[i] = append(perByte[i], float64(took)/float64(bytes))
+			moved = append(moved, bytes)
+		}
+	}
+	last := len(before) - 1
+	for i, n := range before[:last] {
+		ratio, is, was := 0.0, 0.0, 0.0
+		for run := range perByte[i] {
+			if r := perByte[last][run] / perByte[i][run]; run == 0 || r < ratio {
+				ratio, is, was = r, perByte[last][run], perByte[i][run]
+			}
+		}
+		b.demandTime(fmt.Sprintf("whole graphs, tenants %d to %d : %d to %d", before[last]+1, before[last]+window, n+1, n+window), "at most 1.5x a byte",
+			ratio <= 1.5, "%.2fx (%.3g ns a byte in %s : %.3g ns in %s)", ratio, is, size(moved[last]), was, size(moved[i]))
+	}
+	return nil
+}
+
+// windowAfter makes so many tenants where n are already, and returns what the
+// calls that move whole graphs took together and how many bytes they moved.
+func (b *bench) windowAfter(n, window int) (time.Duration, int64, error) {
+	s, err := b.open(tenantWorld(n))
+	if err != nil {
+		return 0, 0, err
+	}
+	defer s.Close()
+	if err := s.listen(); err != nil {
+		return 0, 0, err
+	}
+	c := newClient(s.site)
+	runtime.GC()
+	var took time.Duration
+	var moved int64
+	for i := range window {
+		t := tenant{number: n + i + 1}
+		for _, do := range []func() error{
+			func() error { return c.createGroup(b.ctx, &t) },
+			func() error { return c.createUser(b.ctx, &t, "") },
+			func() error { return c.addMember(b.ctx, &t) },
+			func() error { return c.createCollection(b.ctx, &t, firstCollection) },
+		} {
+			if err := do(); err != nil {
+				return 0, 0, err
+			}
+		}
+		was, begun := c.moved, time.Now()
+		if err := c.shareCollection(b.ctx, &t); err != nil {
+			return 0, 0, err
+		}
+		if err := c.grantDatabase(b.ctx, &t, 1); err != nil {
+			return 0, 0, err
+		}
+		took += time.Since(begun)
+		moved += c.moved - was
+	}
+	return took, moved, nil
+}
+
+// tenantWorld has n tenants, a database that all of them ask, and a collection
+// that no tenant has.
+func tenantWorld(n int) *world {
+	w := newWorld(scale{databases: 1, schemas: 2, tables: 10, fields: 4, collections: n + 1})
+	for i := range n {
+		g := w.addGroup()
+		e := entry{database: 0}
+		e.open(permission.WholeDatabase(), permission.QueryBuilder, false)
+		g.entries = append(g.entries, e)
+		g.levels = map[permission.CollectionID]permission.Level{permission.CollectionID(firstCollection + 1 + i): permission.Read}
+		w.users = append(w.users, person{permission.UserID(firstUser + i), []int{0, len(w.groups) - 1}})
+	}
+	return w
+}
+
+// provisioning makes tenants at once from many clients, on both engines.
+func (b *bench) provisioning() error {
+	number, clients := pick(b.quick, 12, 200), pick(b.quick, 4, 16)
+	configs := []struct {
+		engine string
+		config store.Config
+	}{{"SQLite", store.Config{Path: filepath.Join(b.own, "provisioning.db"), Key: storeKey()}}}
+	if b.needPostgres("tenants on PostgreSQL") {
+		address, err := b.newDatabase("bench_tenants")
+		if err != nil {
+			return err
+		}
+		configs = append(configs, struct {
+			engine string
+			config store.Config
+		}{"PostgreSQL", store.Config{URL: address, Key: storeKey()}})
+	}
+	for _, c := range configs {
+		if err := b.provisionOn(c.engine, c.config, number, clients); err != nil {
+			return fmt.Errorf("%s: %w", c.engine, err)
+		}
+	}
+	return nil
+}
+
+func (b *bench) provisionOn(engine string, config store.Config, number, clients int) error {
+	s, c, err := b.emptyServer(config)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	var shared tenant
+	if err := c.createCollection(b.ctx, &shared, 0); err != nil {
+		return err
+	}
+	tenants := make([]tenant, number)
+	queue := make(chan *tenant, number)
+	for i := range tenants {
+		tenants[i].number = i + 1
+		queue <- &tenants[i]
+	}
+	close(queue)
+	begun := time.Now()
+	var mu sync.Mutex
+	var wait sync.WaitGroup
+	var first error
+	retries := 0
+	for range clients {
+		wait.Go(func() {
+			c := newClient(s.site)
+			for t := range queue {
+				n, err := c.provision(b.ctx, t, 1, shared.collection)
+				mu.Lock()
+				retries += n
+				if err != nil && first == nil {
+					first = fmt.Errorf("tenant %d: %w", t.number, err)
+				}
+				mu.Unlock()
+				if err != nil {
+					return
+				}
+			}
+		})
+	}
+	wait.Wait()
+	if first != nil {
+		return first
+	}
+	took := time.Since(begun)
+	complete, lost, err := b.look(s, tenants)
+	if err != nil {
+		return err
+	}
+	b.demand(fmt.Sprintf("%d tenants from %d clients on %s", number, clients, engine), "all complete, nothing lost", complete == number && lost == "",
+		"%d complete%s; %d times 409 and again; %s in all", complete, lost, retries, short(took))
+	return nil
+}
+
+// look counts the tenants of which everything is there; lost names the first
+// thing that is not.
+func (b *bench) look(s *server, tenants []tenant) (complete int, lost string, err error) {
+	g := s.store.Graph()
+	users, _, err := s.store.Users(b.ctx, store.UserQuery{})
+	if err != nil {
+		return 0, "", err
+	}
+	attributes := map[permission.UserID]string{}
+	for _, u := range users {
+		attributes[u.ID] = u.LoginAttributes["organization_id"]
+	}
+	for _, t := range tenants {
+		group, user := permission.GroupID(t.group), permission.UserID(t.user)
+		members := slices.Collect(g.Members(group))
+		missing := ""
+		switch {
+		case g.Group(group) == nil || g.Group(group).Name != t.groupName():
+			missing = "group"
+		case !slices.Equal(members, []permission.UserID{user}):
+			missing = "member"
+		case attributes[user] != fmt.Sprint(t.number):
+			missing = "attribute"
+		case g.CollectionLevel(group, permission.CollectionID(t.collection)).Level != permission.Read:
+			missing = "collection"
+		case g.Level(group, 1, permission.View, permission.WholeDatabase()) != permission.Unrestricted,
+			g.Level(group, 1, permission.Create, permission.WholeDatabase()) != permission.QueryBuilder:
+			missing = "database"
+		}
+		if missing == "" {
+			complete++
+		} else if lost == "" {
+			lost = fmt.Sprintf("; tenant %d lost its %s", t.number, missing)
+		}
+	}
+	return complete, lost, nil
+}
