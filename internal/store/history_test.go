@@ -394,3 +394,32 @@ func TestChangesThatWouldBreakTheStateAreRefused(t *testing.T) {
 		}
 	})
 }
+
+func TestAuditNamesTheFirstHundredPeople(t *testing.T) {
+	storetest.EachConfig(t, func(t *testing.T, c store.Config) {
+		s := storetest.Open(t, c)
+		storetest.SetUp(t, s)
+		d := shop(t, s)
+		g := storetest.Group(t, s, "Sales")
+		const many = 130
+		for i := range many {
+			storetest.Person(t, s, fmt.Sprint("p", i), g)
+		}
+		give(t, s, g.ID, d, permission.Create, permission.QueryBuilder)
+		give(t, s, g.ID, d, permission.View, permission.Unrestricted)
+		give(t, s, g.ID, d, permission.View, permission.None)
+		events := must[[]store.AuditEvent](t)(s.AuditEvents(t.Context(), store.AuditQuery{Limit: 2}))
+		lost, gained := events[0], events[1]
+		if lost.Lost != many || len(lost.Lose) != 100 || gained.Gained != many || len(gained.Gain) != 100 {
+			t.Errorf("%d of %d who lose are named, %d of %d who gain", len(lost.Lose), lost.Lost, len(gained.Gain), gained.Gained)
+		}
+		var longest int
+		check(t, raw(t, c).QueryRow("select max(length(people) + length(details)) from audit_events").Scan(&longest))
+		if longest > 2000 {
+			t.Errorf("an event takes %d characters", longest)
+		}
+		if !json.Valid(lost.Details) {
+			t.Errorf("details %s", lost.Details)
+		}
+	})
+}
