@@ -81,11 +81,21 @@ type Snapshot struct {
 	databases intmap.Map[DatabaseID, *database]
 	tables    intmap.Map[TableID, *table]
 	fields    intmap.Map[FieldID, *Field]
+	active    intmap.Dense[TableID, DatabaseID] // where the tables that are there lie
 }
 
 type database struct {
 	Database
+	tables  intmap.Map[TableID, *Table]
+	schemas []schema // by name
+	newest  Revision // no table came after it
+}
+
+// schema is the tables of a database that lie, or lay, in one schema.
+type schema struct {
+	name   string
 	tables intmap.Map[TableID, *Table]
+	active int // how many of them are there
 }
 
 type table struct {
@@ -112,12 +122,18 @@ func (s *Snapshot) Databases() iter.Seq[*Database] {
 	}
 }
 
-// Same tells whether a database is the very same in both snapshots, its tables
-// included. False is no proof that it differs.
-func (s *Snapshot) Same(o *Snapshot, id DatabaseID) bool {
-	a, _ := s.databases.Get(id)
-	b, _ := o.databases.Get(id)
-	return a == b
+// Changes yields, in order, every database that may differ between two
+// snapshots, itself or in its tables. What the snapshots share is skipped.
+func Changes(a, b *Snapshot) iter.Seq[DatabaseID] {
+	return func(yield func(DatabaseID) bool) {
+		for id := range intmap.Changes(a.databases, b.databases) {
+			was, _ := a.databases.Get(id)
+			is, _ := b.databases.Get(id)
+			if was != is && !yield(id) {
+				return
+			}
+		}
+	}
 }
 
 // Table returns the table with the id, active or not, or nil.
@@ -127,6 +143,9 @@ func (s *Snapshot) Table(id TableID) *Table {
 	}
 	return nil
 }
+
+// DatabaseOf is where an active table lies; 0 for any other.
+func (s *Snapshot) DatabaseOf(id TableID) DatabaseID { return s.active.Get(id) }
 
 // Tables yields the tables of a database, active and absent ones, in the
 // order of the ids.
@@ -144,16 +163,70 @@ func (s *Snapshot) Tables(id DatabaseID) iter.Seq[*Table] {
 	}
 }
 
-// Schemas returns the schemas of a database that hold an active table, sorted.
-func (s *Snapshot) Schemas(id DatabaseID) []string {
-	var names []string
-	for t := range s.Tables(id) {
-		if t.Active() {
-			names = append(names, t.Schema)
+// TablesIn yields the tables of one schema as Tables does, at the cost of that
+// schema.
+func (s *Snapshot) TablesIn(id DatabaseID, name string) iter.Seq[*Table] {
+	return func(yield func(*Table) bool) {
+		d, ok := s.databases.Get(id)
+		if !ok {
+			return
+		}
+		i, ok := d.find(name)
+		if !ok {
+			return
+		}
+		for _, t := range d.schemas[i].tables.All() {
+			if !yield(t) {
+				return
+			}
 		}
 	}
-	slices.Sort(names)
-	return slices.Compact(names)
+}
+
+// Schemas returns the schemas of a database that hold an active table, sorted.
+func (s *Snapshot) Schemas(id DatabaseID) []string {
+	d, ok := s.databases.Get(id)
+	if !ok {
+		return nil
+	}
+	var names []string
+	for _, c := range d.schemas {
+		if c.active > 0 {
+			names = append(names, c.name)
+		}
+	}
+	return names
+}
+
+// HasSchema tells whether a table of the database, active or not, lies in the
+// schema.
+func (s *Snapshot) HasSchema(id DatabaseID, name string) bool {
+	d, ok := s.databases.Get(id)
+	if !ok {
+		return false
+	}
+	_, ok = d.find(name)
+	return ok
+}
+
+// Newest is a revision after which no table of the database came.
+func (s *Snapshot) Newest(id DatabaseID) Revision {
+	if d, ok := s.databases.Get(id); ok {
+		return d.newest
+	}
+	return 0
+}
+
+// Len is how many databases and how many tables there are.
+func (s *Snapshot) Len() (databases, tables int) { return s.databases.Len(), s.tables.Len() }
+
+// TablesOf is how many tables a database has, active and absent ones.
+func (s *Snapshot) TablesOf(id DatabaseID) int {
+	d, ok := s.databases.Get(id)
+	if !ok {
+		return 0
+	}
+	return d.tables.Len()
 }
 
 // Field returns the field with the id, or nil.
@@ -173,10 +246,11 @@ func (s *Snapshot) Fields(id TableID) []*Field {
 // WithDatabase returns a catalog in which d stands, in place of the database
 // with its id or as a new one; its tables stay.
 func (s *Snapshot) WithDatabase(d Database) *Snapshot {
-	c, n := *s, &database{Database: d}
+	c, n := *s, &database{}
 	if old, ok := s.databases.Get(d.ID); ok {
-		n.tables = old.tables
+		*n = *old
 	}
+	n.Database = d
 	c.databases = s.databases.Set(d.ID, n)
 	return &c
 }
@@ -189,6 +263,7 @@ func (s *Snapshot) WithoutDatabase(id DatabaseID) *Snapshot {
 			c.fields = c.fields.Delete(f.ID)
 		}
 		c.tables = c.tables.Delete(t.ID)
+		c.active = c.active.Set(t.ID, 0)
 	}
 	c.databases = s.databases.Delete(id)
 	return &c
@@ -212,6 +287,42 @@ func (s *Snapshot) WithTable(t Table, fields []Field) *Snapshot {
 		panic("catalog: a table of a database that is not there")
 	}
 	c.tables = c.tables.Set(t.ID, n)
-	c.databases = c.databases.Set(t.Database, &database{d.Database, d.tables.Set(t.ID, &n.Table)})
+	if t.Active() {
+		c.active = c.active.Set(t.ID, t.Database)
+	} else if s.DatabaseOf(t.ID) != 0 {
+		c.active = c.active.Set(t.ID, 0)
+	}
+	c.databases = c.databases.Set(t.Database, d.with(&n.Table))
 	return &c
+}
+
+// with is a copy of the database in which t stands.
+func (d *database) with(t *Table) *database {
+	n := *d
+	n.schemas = slices.Clone(d.schemas)
+	if old, ok := d.tables.Get(t.ID); ok {
+		i, _ := n.find(old.Schema)
+		n.schemas[i].tables = n.schemas[i].tables.Delete(t.ID)
+		if old.Active() {
+			n.schemas[i].active--
+		}
+		if old.Schema != t.Schema && n.schemas[i].tables.Len() == 0 {
+			n.schemas = slices.Delete(n.schemas, i, i+1)
+		}
+	}
+	i, ok := n.find(t.Schema)
+	if !ok {
+		n.schemas = slices.Insert(n.schemas, i, schema{name: t.Schema})
+	}
+	n.schemas[i].tables = n.schemas[i].tables.Set(t.ID, t)
+	if t.Active() {
+		n.schemas[i].active++
+	}
+	n.tables = d.tables.Set(t.ID, t)
+	n.newest = max(n.newest, t.Since)
+	return &n
+}
+
+func (d *database) find(name string) (int, bool) {
+	return slices.BinarySearchFunc(d.schemas, name, func(c schema, n string) int { return cmp.Compare(c.name, n) })
 }

@@ -77,3 +77,28 @@ func TestAChangeSharesTheRest(t *testing.T) {
 		t.Fatalf("Get allocates %v times", got)
 	}
 }
+
+// TestADenseMapIsAMapThatKeepsItsOldVersions: compared with a plain map.
+func TestADenseMapIsAMapThatKeepsItsOldVersions(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		key := rapid.Int64Range(0, 40_000)
+		var d intmap.Dense[int64, int]
+		plain := map[int64]int{}
+		old, was := d, map[int64]int{}
+		for i := range rapid.IntRange(0, 50).Draw(t, "n") {
+			if rapid.Bool().Draw(t, "keep") {
+				old, was = d, maps.Clone(plain)
+			}
+			k := key.Draw(t, "key")
+			d = d.Set(k, i+1)
+			plain[k] = i + 1
+		}
+		for k := range plain {
+			for _, k := range []int64{k, k + 1, k - 1, -k, k << 20} {
+				if d.Get(k) != plain[k] || old.Get(k) != was[k] {
+					t.Fatalf("%d: %d and %d, want %d and %d", k, d.Get(k), old.Get(k), plain[k], was[k])
+				}
+			}
+		}
+	})
+}

@@ -10,14 +10,15 @@ import (
 // Access is what one person may do, at one revision. Its zero value may do
 // nothing, and so may the access of somebody unknown or deactivated.
 type Access struct {
-	g *Graph
-	u *user
+	g     *Graph
+	u     *user
+	stamp uint64 // of the person's record; 0 is not remembered
 }
 
 // AccessOf resolves what the user may do.
 func (g *Graph) AccessOf(id UserID) Access {
-	if u, ok := g.users.Get(id); ok && u.Active {
-		return Access{g, u}
+	if s := g.active.Get(id); s.user != nil {
+		return Access{g, s.user, s.stamp}
 	}
 	return Access{}
 }
@@ -34,12 +35,24 @@ func (a Access) User() UserID {
 func (a Access) Graph() *Graph { return a.g }
 
 // Can tells whether the person has the right. It does not allocate.
-func (a Access) Can(r Right, on Object) bool { return a.decide(r, on, nil) }
+func (a Access) Can(r Right, on Object) bool {
+	if a.stamp != 0 {
+		switch {
+		case on.kind == aTable && SeeTable <= r && r <= DescribeTable:
+			id := catalog.TableID(on.id)
+			d := a.g.catalog.DatabaseOf(id)
+			return d != 0 && a.remembered(r, id, d)
+		case on.kind == aDatabase && SeeDatabase <= r && r <= ManageDatabase:
+			return a.rememberedDatabase(r, catalog.DatabaseID(on.id))
+		}
+	}
+	return a.decide(r, on, nil)
+}
 
 // Check is nil when the person has the right, else a *DeniedError with all
 // reasons.
 func (a Access) Check(r Right, on Object) error {
-	if a.decide(r, on, nil) {
+	if a.Can(r, on) {
 		return nil
 	}
 	return &DeniedError{a.Explain(r, on)}
@@ -180,32 +193,8 @@ func (a Access) resolve(t *catalog.Table, tr *trace) table {
 		if !ok {
 			continue
 		}
-		e, ok := gr.entries.Get(t.Database)
-		if !ok {
-			continue
-		}
-		view, cell, depth, note := a.given(gr, e, t)
-		create, _ := e.find(Create, t.Schema, t.ID)
-		download, _ := e.find(Download, t.Schema, t.ID)
-		model, _ := e.find(DataModel, t.Schema, t.ID)
-		if view == None || view == Blocked {
-			create.Level = None
-		}
-		if view == Blocked || view == None && governed {
-			download.Level = None
-		}
-		r.view = max(r.view, view)
-		r.sandboxed = r.sandboxed || view == Sandboxed
-		r.impersonated = r.impersonated || view == Impersonated
-		r.create = max(r.create, min(create.Level, Native))
-		r.download = max(r.download, download.Level)
-		r.model = max(r.model, model.Level)
-		if tr != nil {
-			if cell.Set {
-				tr.add(Reason{Group: gid, Kind: View, Level: view, Scope: scopeAt(depth, t), At: cell.At, Note: note})
-			}
-			tr.add(Reason{Group: gid, Kind: Create, Level: create.Level, At: create.At})
-			tr.add(Reason{Group: gid, Kind: DataModel, Level: model.Level, At: model.At})
+		if e, ok := gr.entries.Get(t.Database); ok {
+			a.weigh(&r, gr, e, t, governed, tr)
 		}
 	}
 	if r.view == None && governed {
@@ -213,6 +202,33 @@ func (a Access) resolve(t *catalog.Table, tr *trace) table {
 		r.view = Blocked
 	}
 	return r
+}
+
+// weigh adds what one group gives on a table.
+func (a Access) weigh(r *table, gr *group, e *entry, t *catalog.Table, governed bool, tr *trace) {
+	view, cell, depth, note := a.given(gr, e, t)
+	create, _ := e.find(Create, t.Schema, t.ID)
+	download, _ := e.find(Download, t.Schema, t.ID)
+	model, _ := e.find(DataModel, t.Schema, t.ID)
+	if view == None || view == Blocked {
+		create.Level = None
+	}
+	if view == Blocked || view == None && governed {
+		download.Level = None
+	}
+	r.view = max(r.view, view)
+	r.sandboxed = r.sandboxed || view == Sandboxed
+	r.impersonated = r.impersonated || view == Impersonated
+	r.create = max(r.create, min(create.Level, Native))
+	r.download = max(r.download, download.Level)
+	r.model = max(r.model, model.Level)
+	if tr != nil {
+		if cell.Set {
+			tr.add(Reason{Group: gr.ID, Kind: View, Level: view, Scope: scopeAt(depth, t), At: cell.At, Note: note})
+		}
+		tr.add(Reason{Group: gr.ID, Kind: Create, Level: create.Level, At: create.At})
+		tr.add(Reason{Group: gr.ID, Kind: DataModel, Level: model.Level, At: model.At})
+	}
 }
 
 func scopeAt(d Depth, t *catalog.Table) Scope {
@@ -242,7 +258,29 @@ func (a Access) open(r table, t *catalog.Table, tr *trace) bool {
 }
 
 func (a Access) decideTable(right Right, t *catalog.Table, tr *trace) bool {
-	r := a.resolve(t, tr)
+	return a.grants(right, a.resolve(t, tr), t, tr)
+}
+
+// tableRights is the rights on a table that is there, a bit each from SeeTable
+// on.
+func (a Access) tableRights(t *catalog.Table) (bits uint8) {
+	if a.admin(nil) {
+		return 1<<(DescribeTable-SeeTable+1) - 1
+	}
+	return a.granted(a.resolve(t, nil), t)
+}
+
+func (a Access) granted(r table, t *catalog.Table) (bits uint8) {
+	for right := SeeTable; right <= DescribeTable; right++ {
+		if a.grants(right, r, t, nil) {
+			bits |= 1 << (right - SeeTable)
+		}
+	}
+	return bits
+}
+
+// grants tells whether the groups together give the right on a table.
+func (a Access) grants(right Right, r table, t *catalog.Table, tr *trace) bool {
 	switch right {
 	case DescribeTable:
 		tr.settle(DataModel, r.model)

@@ -95,6 +95,11 @@ func (c SetGroup) apply(g *Graph) error {
 	n := *old
 	n.Group = *c.To
 	g.groups = g.groups.Set(n.ID, &n)
+	if old.Internal != n.Internal {
+		for d := range n.entries.Keys() {
+			g.renew(d)
+		}
+	}
 	return nil
 }
 
@@ -110,7 +115,7 @@ func (c SetUser) apply(g *Graph) error {
 		if g.users.Has(c.To.ID) {
 			return ErrStale
 		}
-		g.users = g.users.Set(c.To.ID, &user{User: *c.To})
+		g.setUser(*c.To, nil)
 		return nil
 	}
 	old, ok := g.users.Get(c.From.ID)
@@ -122,10 +127,22 @@ func (c SetUser) apply(g *Graph) error {
 			return fmt.Errorf("the user is still in a group")
 		}
 		g.users = g.users.Delete(old.ID)
+		g.active = g.active.Set(old.ID, seat{})
 		return nil
 	}
-	g.users = g.users.Set(old.ID, &user{User: *c.To, groups: old.groups})
+	g.setUser(*c.To, old.groups)
 	return nil
+}
+
+// setUser writes a user's record.
+func (g *Graph) setUser(u User, groups []GroupID) {
+	n := &user{User: u, groups: groups}
+	g.users = g.users.Set(u.ID, n)
+	if u.Active {
+		g.active = g.active.Set(u.ID, seat{n, g.memo.next()})
+	} else if g.active.Get(u.ID).user != nil {
+		g.active = g.active.Set(u.ID, seat{})
+	}
 }
 
 func (c SetMembership) apply(g *Graph) error {
@@ -137,14 +154,14 @@ func (c SetMembership) apply(g *Graph) error {
 	if is != c.From {
 		return ErrStale
 	}
-	n := &user{User: u.User, groups: slices.Clone(u.groups)}
+	groups := slices.Clone(u.groups)
 	if c.To && !is {
-		n.groups = slices.Insert(n.groups, i, c.Group)
+		groups = slices.Insert(groups, i, c.Group)
 	} else if !c.To && is {
-		n.groups = slices.Delete(n.groups, i, i+1)
+		groups = slices.Delete(groups, i, i+1)
 	}
 	return g.alterGroup(c.Group, func(gr *group) {
-		g.users = g.users.Set(c.User, n)
+		g.setUser(u.User, groups)
 		if c.To {
 			gr.members = gr.members.Set(c.User, true)
 		} else {
@@ -176,12 +193,16 @@ func (c SetDataAccess) apply(g *Graph) error {
 		return ErrStale
 	}
 	return g.alterGroup(c.Group, func(gr *group) {
-		e, _ := gr.entries.Get(c.Database)
+		e, had := gr.entries.Get(c.Database)
 		if e = e.with(c.Kind, c.Scope, c.To); e == nil {
 			gr.entries = gr.entries.Delete(c.Database)
 		} else {
 			gr.entries = gr.entries.Set(c.Database, e)
 		}
+		if had != (e != nil) {
+			g.reverse.databases = note(g.reverse.databases, c.Database, c.Group, e != nil)
+		}
+		g.renew(c.Database)
 	})
 }
 
@@ -197,6 +218,9 @@ func (c SetCollectionAccess) apply(g *Graph) error {
 			gr.collections = gr.collections.Set(c.Collection, c.To)
 		} else {
 			gr.collections = gr.collections.Delete(c.Collection)
+		}
+		if c.To.Set != c.From.Set {
+			g.reverse.collections = note(g.reverse.collections, c.Collection, c.Group, c.To.Set)
 		}
 	})
 }
@@ -222,6 +246,7 @@ func (c SetSandbox) apply(g *Graph) error {
 		} else {
 			gr.sandboxes = gr.sandboxes.Delete(is.Table)
 		}
+		g.renewTable(is.Table)
 	})
 }
 
@@ -234,6 +259,7 @@ func (c SetTableMark) apply(g *Graph) error {
 	} else {
 		g.marks = g.marks.Set(c.Table, c.To)
 	}
+	g.renewTable(c.Table)
 	return nil
 }
 
@@ -246,6 +272,7 @@ func (c SetStrict) apply(g *Graph) error {
 	} else {
 		g.strict = g.strict.Delete(c.Database)
 	}
+	g.renew(c.Database)
 	return nil
 }
 
@@ -258,12 +285,18 @@ func (c SetCollection) apply(g *Graph) error {
 	if ok != (c.From != nil) || ok && *old != *c.From {
 		return ErrStale
 	}
+	if c.To != nil && c.To.Parent != Root && !g.collections.Has(c.To.Parent) {
+		return fmt.Errorf("there is no collection %d to lie in", c.To.Parent)
+	}
+	if c.From != nil && c.From.Owner != 0 {
+		g.reverse.owners = note(g.reverse.owners, c.From.Owner, is.ID, false)
+	}
 	if c.To == nil {
 		g.collections = g.collections.Delete(is.ID)
 		return nil
 	}
-	if p := c.To.Parent; p != Root && !g.collections.Has(p) {
-		return fmt.Errorf("there is no collection %d to lie in", p)
+	if c.To.Owner != 0 {
+		g.reverse.owners = note(g.reverse.owners, c.To.Owner, is.ID, true)
 	}
 	g.collections = g.collections.Set(is.ID, c.To)
 	return nil

@@ -268,19 +268,17 @@ func (d *Draft) Changes() ([]Change, []Warning) {
 // plainly opened.
 func (e *edit) warnOpened() {
 	tables := slices.Clone(e.opened[e.Edge])
-	for id, m := range e.g.Marks() {
-		if t := e.g.Catalog().Table(id); m.Governed && t != nil && t.Database == e.Database && t.Active() {
-			tables = append(tables, id)
-		}
+	if e.base.entry(e.Group, e.Database) != e.g.entry(e.Group, e.Database) {
+		tables = slices.AppendSeq(tables, e.g.governedTables(e.Database))
 	}
 	slices.Sort(tables)
 	for _, id := range slices.Compact(tables) {
-		people := 0
-		for u := range e.g.Members(e.Group) {
-			if e.g.AccessOf(u).profile(ATable(id)).exceeds(e.base.AccessOf(u).profile(ATable(id))) {
-				people++
-			}
-		}
+		by := newEffects(e.base, e.g)
+		by.alike(by.members(e.Group), e.Database, func(a, b Access) outcome {
+			was, is := e.base.Catalog().Table(id), e.g.Catalog().Table(id)
+			return outcome{gain: b.profile(is).exceeds(a.profile(was))}
+		})
+		people := len(by.gain)
 		switch {
 		case people == 0:
 		case e.g.Governed(id):
@@ -296,15 +294,16 @@ func (e *edit) warnOpened() {
 // warnRemarked lists who gains and who loses by marks.
 func (d *Draft) warnRemarked() {
 	for _, on := range d.remarked {
-		e := &effects{before: d.base, after: d.g, gain: map[UserID]bool{}, lose: map[UserID]bool{}}
+		e := newEffects(d.base, d.g)
 		w := Warning{Database: catalog.DatabaseID(on.id)}
-		objects := e.database(w.Database)
+		var tables []catalog.TableID
 		if on.kind == aTable {
 			t := d.g.Catalog().Table(catalog.TableID(on.id))
-			w.Database, w.Table, objects = t.Database, t.ID, e.tables([]catalog.TableID{t.ID})
+			w.Database, w.Table, tables = t.Database, t.ID, []catalog.TableID{t.ID}
 		}
-		e.everyone(objects)
-		w.Gain, w.Lose = slices.Sorted(maps.Keys(e.gain)), slices.Sorted(maps.Keys(e.lose))
+		e.everyone(w.Database, tables)
+		by := e.effect()
+		w.Gain, w.Lose = by.Gain, by.Lose
 		w.People = len(w.Gain)
 		w.Message = fmt.Sprintf("%s: people who gain: %d, who lose: %d", on, len(w.Gain), len(w.Lose))
 		d.warnings = append(d.warnings, w)
@@ -321,8 +320,8 @@ func (d *Draft) warnIdle(edges []Edge) {
 		if !d.narrowed[at] {
 			continue
 		}
-		e := &effects{before: d.base, after: d.g, gain: map[UserID]bool{}, lose: map[UserID]bool{}}
-		e.members(at.Group, e.database(at.Database))
+		e := newEffects(d.base, d.g)
+		e.people(e.members(at.Group), at.Database, nil)
 		members := 0
 		for u := range d.g.Members(at.Group) {
 			if a := d.g.AccessOf(u); a.u != nil && !a.admin(nil) {

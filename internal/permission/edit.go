@@ -29,20 +29,11 @@ func (d *Draft) on(id GroupID, db catalog.DatabaseID, s Scope) (*edit, error) {
 		if t := d.g.Catalog().Table(s.Table); t == nil || t.Database != db {
 			return nil, fmt.Errorf("group %d: database %d %q has no table %d", id, db, e.db.Name, s.Table)
 		}
-	case s.Depth == OfSchema && !d.hasSchema(db, s.Schema):
+	case s.Depth == OfSchema && !d.g.Catalog().HasSchema(db, s.Schema):
 		return nil, fmt.Errorf("group %d: database %d %q has no schema %q", id, db, e.db.Name, s.Schema)
 	}
 	d.touched[e.Edge] = true
 	return e, nil
-}
-
-func (d *Draft) hasSchema(db catalog.DatabaseID, name string) bool {
-	for t := range d.g.Catalog().Tables(db) {
-		if t.Schema == name {
-			return true
-		}
-	}
-	return false
 }
 
 // level is what is in force for the scope itself by what is written.

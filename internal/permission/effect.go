@@ -2,68 +2,15 @@ package permission
 
 import (
 	"cmp"
+	"encoding/binary"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/sluice-bi/sluice/internal/catalog"
 	"github.com/sluice-bi/sluice/internal/intmap"
 )
-
-// Who lists the active people who have the right, sorted by id. Everybody who
-// has it is in it, for whatever reason.
-func (g *Graph) Who(r Right, on Object) []UserID {
-	var who []UserID
-	for id := range g.candidates(r, on) {
-		if g.AccessOf(id).Can(r, on) {
-			who = append(who, id)
-		}
-	}
-	slices.Sort(who)
-	return who
-}
-
-// candidates are the people who may have the right: members of the groups in
-// which something is written about the object, owners and administrators.
-func (g *Graph) candidates(r Right, on Object) map[UserID]bool {
-	set := map[UserID]bool{}
-	add := func(id GroupID) {
-		for u := range g.Members(id) {
-			set[u] = true
-		}
-	}
-	add(Administrators)
-	if r == ShowTable { // results may show where nothing is written
-		for id := range g.users.Keys() {
-			set[id] = true
-		}
-		return set
-	}
-	db := catalog.DatabaseID(on.id)
-	if on.kind == aTable {
-		if t := g.Catalog().Table(catalog.TableID(on.id)); t != nil {
-			db = t.Database
-		}
-	}
-	if c := g.Collection(CollectionID(on.id)); on.kind == aCollection && c != nil && c.Owner != 0 {
-		set[c.Owner] = true
-		return set
-	}
-	for id, gr := range g.groups.All() {
-		switch on.kind {
-		case aDatabase, aTable:
-			if gr.entries.Has(db) {
-				add(id)
-			}
-		case aCollection:
-			if gr.collections.Has(CollectionID(on.id)) {
-				add(id)
-			}
-		}
-	}
-	return set
-}
 
 // Effect says whose access a change widens and whose it narrows. A person can
 // be in both lists. Administrators before and after are in neither.
@@ -79,158 +26,165 @@ func (e Effect) Narrows() bool { return len(e.Lose) > 0 }
 
 // EffectOf compares what every person may do in two graphs. Whether a change
 // widens or narrows is computed from this and never from its kind: adding a
-// member can narrow. Only the objects and people that the difference can
-// touch are looked at.
+// member can narrow. It costs what differs: only objects and people that the
+// difference can touch are looked at, and people whom the groups concerned
+// treat alike are looked at once.
 func EffectOf(before, after *Graph) Effect {
-	e := &effects{before: before, after: after, gain: map[UserID]bool{}, lose: map[UserID]bool{}}
+	e := newEffects(before, after)
 	for id := range intmap.Changes(before.users, after.users) {
 		e.user(id)
 	}
 	for id := range intmap.Changes(before.groups, after.groups) {
 		e.group(id)
 	}
-	for t := range intmap.Changes(before.marks, after.marks) {
-		if before.Mark(t) != after.Mark(t) {
-			e.everyone(e.tables([]catalog.TableID{t}))
+	whole := map[catalog.DatabaseID]bool{}
+	for id := range intmap.Changes(before.marks, after.marks) {
+		if t := cmp.Or(after.Catalog().Table(id), before.Catalog().Table(id)); t != nil && before.Mark(id) != after.Mark(id) && !whole[t.Database] {
+			e.everyone(t.Database, []catalog.TableID{id})
 		}
 	}
-	for db := range intmap.Changes(before.strict, after.strict) {
-		if before.Strict(db) != after.Strict(db) {
-			e.everyone(e.database(db))
+	for d := range intmap.Changes(before.strict, after.strict) {
+		whole[d] = whole[d] || before.Strict(d) != after.Strict(d)
+	}
+	for d := range catalog.Changes(before.Catalog(), after.Catalog()) {
+		whole[d] = true
+	}
+	for d, changed := range whole {
+		if changed {
+			e.everyone(d, nil)
 		}
 	}
 	for id := range intmap.Changes(before.collections, after.collections) {
 		a, b := before.Collection(id), after.Collection(id)
-		if a != nil && b != nil && a.Owner == b.Owner {
-			continue
+		if a == nil || b == nil || a.Owner != b.Owner {
+			e.handed(id)
 		}
-		e.collection(ACollection(id))
 	}
-	if before.catalog != after.catalog {
-		e.catalog()
-	}
-	return Effect{slices.Sorted(maps.Keys(e.gain)), slices.Sorted(maps.Keys(e.lose))}
+	return e.effect()
 }
 
+// effects collects who gains and who loses between two graphs.
 type effects struct {
 	before, after *Graph
 	gain, lose    map[UserID]bool
 }
 
-func (e *effects) everyone(objects []Object) {
-	e.compare(func(yield func(UserID) bool) {
-		for id := range e.before.users.Keys() {
-			if !yield(id) {
-				return
-			}
-		}
-		for id := range e.after.users.Keys() {
-			if !e.before.users.Has(id) && !yield(id) {
-				return
-			}
-		}
-	}, objects)
+func newEffects(before, after *Graph) *effects {
+	return &effects{before: before, after: after, gain: map[UserID]bool{}, lose: map[UserID]bool{}}
 }
 
-func (e *effects) members(id GroupID, objects []Object) {
-	e.compare(func(yield func(UserID) bool) {
-		for u := range e.before.Members(id) {
-			if !yield(u) {
-				return
-			}
-		}
-		for u := range e.after.Members(id) {
-			if !e.before.IsMember(u, id) && !yield(u) {
-				return
-			}
-		}
-	}, objects)
+func (e *effects) effect() Effect {
+	return Effect{slices.Sorted(maps.Keys(e.gain)), slices.Sorted(maps.Keys(e.lose))}
 }
 
-// tables are the tables and their databases as objects.
-func (e *effects) tables(ids []catalog.TableID) []Object {
-	var objects []Object
-	seen := map[catalog.DatabaseID]bool{}
-	for _, id := range ids {
-		objects = append(objects, ATable(id))
-		for _, g := range []*Graph{e.before, e.after} {
-			if t := g.Catalog().Table(id); t != nil && !seen[t.Database] {
-				seen[t.Database] = true
-				objects = append(objects, ADatabase(t.Database))
+// outcome is whether somebody may do more and whether less than before.
+type outcome struct{ gain, lose bool }
+
+func (o outcome) and(p outcome) outcome { return outcome{o.gain || p.gain, o.lose || p.lose} }
+
+// count notes what comes out for a person. Whoever administers, before for
+// gains and after for losses, is left out.
+func (e *effects) count(id UserID, o outcome) {
+	if a := e.before.AccessOf(id); o.gain && !(a.u != nil && a.admin(nil)) {
+		e.gain[id] = true
+	}
+	if b := e.after.AccessOf(id); o.lose && !(b.u != nil && b.admin(nil)) {
+		e.lose[id] = true
+	}
+}
+
+// both yields what one of two sequences yields, and what both do once; has
+// tells whether something is in the first.
+func both[T any](a, b iter.Seq[T], has func(T) bool) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		for v := range a {
+			if !yield(v) {
+				return
+			}
+		}
+		for v := range b {
+			if !has(v) && !yield(v) {
+				return
 			}
 		}
 	}
-	return objects
 }
 
-// collection compares those who may have access to a collection that came,
-// went or changed hands.
-func (e *effects) collection(on Object) {
-	people := e.before.candidates(ReadCollection, on)
-	maps.Copy(people, e.after.candidates(ReadCollection, on))
-	e.compare(maps.Keys(people), []Object{on})
+func (e *effects) allUsers() iter.Seq[UserID] {
+	return both(e.before.users.Keys(), e.after.users.Keys(), e.before.users.Has)
 }
 
-// database is the database and all its tables as objects.
-func (e *effects) database(db catalog.DatabaseID) []Object {
-	objects := []Object{ADatabase(db)}
-	seen := map[catalog.TableID]bool{}
-	for _, g := range []*Graph{e.before, e.after} {
-		for t := range g.Catalog().Tables(db) {
-			if !seen[t.ID] {
-				seen[t.ID] = true
-				objects = append(objects, ATable(t.ID))
-			}
-		}
-	}
-	return objects
+func (e *effects) members(id GroupID) iter.Seq[UserID] {
+	return both(e.before.Members(id), e.after.Members(id), func(u UserID) bool { return e.before.IsMember(u, id) })
 }
 
-// user compares a person whose record or memberships differ on everything
-// that the groups they are or were in speak of.
+// user compares a person whose record or memberships differ.
 func (e *effects) user(id UserID) {
-	objects := []Object{Server}
-	seen := map[GroupID]bool{}
+	a, b := e.before.AccessOf(id), e.after.AccessOf(id)
+	switch was, is := a.u != nil && a.admin(nil), b.u != nil && b.admin(nil); {
+	case a.u == nil && b.u == nil, was && is:
+		return
+	case is: // whatever there was, it is more
+		e.count(id, outcome{gain: true})
+		return
+	case was:
+		e.count(id, outcome{lose: true})
+		return
+	}
+	appears := a.u == nil || b.u == nil
 	dbs, collections := map[catalog.DatabaseID]bool{}, map[CollectionID]bool{}
-	for _, g := range []*Graph{e.before, e.after} {
-		for _, gid := range g.GroupsOf(id) {
-			if seen[gid] {
-				continue
-			}
-			seen[gid] = true
-			for _, of := range []*Graph{e.before, e.after} {
-				for db := range of.Entries(gid) {
-					dbs[db] = true
+	for _, gid := range slices.Concat(e.before.GroupsOf(id), e.after.GroupsOf(id)) {
+		for _, g := range []*Graph{e.before, e.after} {
+			switch {
+			case appears || e.before.IsMember(id, gid) != e.after.IsMember(id, gid):
+				for d := range g.Entries(gid) {
+					dbs[d] = true
 				}
-				for c := range of.CollectionLevels(gid) {
+				for c := range g.CollectionLevels(gid) {
 					collections[c] = true
 				}
-			}
-		}
-		for _, c := range g.collections.All() {
-			if c.Owner == id {
-				collections[c.ID] = true
+			case !maps.Equal(a.u.Attributes, b.u.Attributes):
+				for p := range g.Sandboxes(gid) {
+					if t := g.Catalog().Table(p.Table); t != nil {
+						dbs[t.Database] = true
+					}
+				}
 			}
 		}
 	}
-	if e.active(e.before, id) != e.active(e.after, id) {
-		// Who may sign in is shown results where nothing is written.
+	if appears {
 		for _, g := range []*Graph{e.before, e.after} {
-			for db := range g.Catalog().Databases() {
-				dbs[db.ID] = true
+			for c := range g.PersonalOf(id) {
+				collections[c] = true
 			}
 		}
 	}
-	for _, db := range slices.Sorted(maps.Keys(dbs)) {
-		objects = append(objects, e.database(db)...)
+	var o outcome
+	done := func() bool { // no more can come out of it
+		return (o.gain || b.u == nil) && (o.lose || a.u == nil)
 	}
-	for _, c := range slices.Sorted(maps.Keys(collections)) {
-		objects = append(objects, ACollection(c))
+	if appears {
+		// Who may sign in is shown results where nothing is written, too.
+		for _, g := range []*Graph{e.before, e.after} {
+			for d := range g.Catalog().Databases() {
+				if !done() && !dbs[d.ID] {
+					o = o.and(e.on(d.ID, nil).compare(a, b))
+				}
+			}
+		}
 	}
-	e.compare(func(yield func(UserID) bool) { yield(id) }, objects)
+	for c := range collections {
+		if !done() {
+			o = o.and(onCollection(c, a, b))
+		}
+	}
+	for d := range dbs {
+		if !done() {
+			o = o.and(e.on(d, nil).compare(a, b))
+		}
+	}
+	e.count(id, o)
 }
-
-func (e *effects) active(g *Graph, id UserID) bool { return g.AccessOf(id).u != nil }
 
 // group compares the members of a group on what is written differently.
 func (e *effects) group(id GroupID) {
@@ -243,152 +197,188 @@ func (e *effects) group(id GroupID) {
 	if !ok {
 		b = &empty
 	}
-	var objects []Object
-	internal := a.Internal != b.Internal
-	for db := range intmap.Changes(a.entries, b.entries) {
-		was, _ := a.entries.Get(db)
-		is, _ := b.entries.Get(db)
-		if differ(was, is) {
-			// One cell can decide about every table: it may guard pending ones.
-			objects = append(objects, e.database(db)...)
+	// Of a database either some tables are concerned, or (nil) all of them.
+	concerned := map[catalog.DatabaseID][]catalog.TableID{}
+	add := func(d catalog.DatabaseID, tables []catalog.TableID) {
+		if was, known := concerned[d]; !known || was != nil {
+			if tables != nil {
+				tables = append(was, tables...)
+			}
+			concerned[d] = tables
 		}
 	}
-	if internal {
-		for db := range b.entries.Keys() {
-			objects = append(objects, e.database(db)...)
+	for d := range intmap.Changes(a.entries, b.entries) {
+		if tables, all, differ := e.written(a, b, d); differ && all {
+			add(d, nil)
+		} else if differ {
+			add(d, tables)
 		}
 	}
 	for t := range intmap.Changes(a.sandboxes, b.sandboxes) {
 		was, _ := a.sandboxes.Get(t)
 		is, _ := b.sandboxes.Get(t)
-		if !equalSandbox(was, is) {
-			if tb := cmp.Or(e.after.Catalog().Table(t), e.before.Catalog().Table(t)); tb != nil {
-				objects = append(objects, e.database(tb.Database)...)
+		if tb := cmp.Or(e.after.Catalog().Table(t), e.before.Catalog().Table(t)); tb != nil && !equalSandbox(was, is) {
+			if (was == nil) != (is == nil) {
+				add(tb.Database, nil) // it may guard pending tables
+			} else {
+				add(tb.Database, []catalog.TableID{t})
 			}
 		}
+	}
+	if a.Internal != b.Internal {
+		for d := range b.entries.Keys() {
+			add(d, nil)
+		}
+	}
+	for d, tables := range concerned {
+		e.people(e.members(id), d, tables)
 	}
 	for c := range intmap.Changes(a.collections, b.collections) {
-		objects = append(objects, ACollection(c))
-	}
-	if len(objects) > 0 {
-		e.members(id, objects)
-	}
-}
-
-// catalog compares everybody on tables and databases that came, went or
-// changed their state.
-func (e *effects) catalog() {
-	for db := range mergedDatabases(e.before.Catalog(), e.after.Catalog()) {
-		if e.before.Catalog().Same(e.after.Catalog(), db) {
-			continue
+		was, _ := a.collections.Get(c)
+		is, _ := b.collections.Get(c)
+		if was.Level != is.Level {
+			e.collection(e.members(id), c)
 		}
-		e.everyone(e.database(db))
 	}
 }
 
-func mergedDatabases(a, b *catalog.Snapshot) map[catalog.DatabaseID]bool {
-	set := map[catalog.DatabaseID]bool{}
-	for d := range a.Databases() {
-		set[d.ID] = true
+// written tells on which tables of a database two states of a group's entry
+// differ: on some, or, as one cell can guard the pending tables, on all.
+func (e *effects) written(a, b *group, d catalog.DatabaseID) (tables []catalog.TableID, all, differ bool) {
+	was, _ := a.entries.Get(d)
+	is, _ := b.entries.Get(d)
+	if was == nil || is == nil {
+		return nil, true, was != is
 	}
-	for d := range b.Databases() {
-		set[d.ID] = true
+	for k := range Kind(dataKinds) {
+		for s := range changedScopes(was, is, k) {
+			switch {
+			case was.cell(k, s) == is.cell(k, s):
+			case s.Depth != OfTable:
+				return nil, true, true
+			default:
+				tables = append(tables, s.Table)
+			}
+		}
 	}
-	return set
+	guards := func(g *Graph, gr *group, en *entry) bool { return Access{g: g}.guarded(gr, en, d) }
+	return tables, guards(e.before, a, was) != guards(e.after, b, is), len(tables) > 0
 }
 
-// compare looks at each person on each object in both graphs. People with the
-// same groups and attributes are looked at once.
-func (e *effects) compare(people func(func(UserID) bool), objects []Object) {
-	type outcome struct{ gain, lose bool }
+// handed compares those who may have access to a collection that came, went or
+// changed hands.
+func (e *effects) handed(id CollectionID) {
+	for _, g := range []*Graph{e.before, e.after} {
+		for gid := range g.GroupsOnCollection(id) {
+			e.collection(e.members(gid), id)
+		}
+	}
+	for _, g := range []*Graph{e.before, e.after} {
+		if c := g.Collection(id); c != nil && c.Owner != 0 {
+			e.count(c.Owner, onCollection(id, e.before.AccessOf(c.Owner), e.after.AccessOf(c.Owner)))
+		}
+	}
+}
+
+// collection compares people on a collection.
+func (e *effects) collection(people iter.Seq[UserID], id CollectionID) {
+	owned := func(g *Graph) bool { c := g.Collection(id); return c != nil && c.Owner != 0 }
+	if owned(e.before) || owned(e.after) { // an owner is like nobody else
+		for u := range people {
+			e.count(u, onCollection(id, e.before.AccessOf(u), e.after.AccessOf(u)))
+		}
+		return
+	}
+	before, _ := e.before.reverse.collections.Get(id)
+	after, _ := e.after.reverse.collections.Get(id)
+	e.classes(people, before, after, func(GroupID) bool { return false }, func(a, b Access) outcome { return onCollection(id, a, b) })
+}
+
+func onCollection(id CollectionID, a, b Access) outcome {
+	var was, is Level
+	if a.u != nil {
+		was = a.collection(id, nil)
+	}
+	if b.u != nil {
+		is = b.collection(id, nil)
+	}
+	return outcome{is > was, is < was}
+}
+
+// people compares people on some tables of a database, or (nil) on all of
+// them, and on the database itself.
+func (e *effects) people(people iter.Seq[UserID], d catalog.DatabaseID, tables []catalog.TableID) {
+	e.alike(people, d, e.on(d, tables).compare)
+}
+
+// everyone is people for all who may be concerned.
+func (e *effects) everyone(d catalog.DatabaseID, tables []catalog.TableID) {
+	others := func(g *Graph) Access { return Access{g: g, u: &user{User: User{Active: true}}} }
+	if e.on(d, tables).compare(others(e.before), others(e.after)) != (outcome{}) {
+		e.people(e.allUsers(), d, tables)
+		return
+	}
+	for id := range both(e.before.GroupsOn(d), e.after.GroupsOn(d), func(id GroupID) bool {
+		set, _ := e.before.reverse.databases.Get(d)
+		return set.Has(id)
+	}) {
+		e.people(e.members(id), d, tables)
+	}
+}
+
+// alike compares people on a database, once for all whom its groups treat
+// alike: who are in the same of them and, where one of those has policies, have
+// the same attributes.
+func (e *effects) alike(people iter.Seq[UserID], d catalog.DatabaseID, compare func(a, b Access) outcome) {
+	before, _ := e.before.reverse.databases.Get(d)
+	after, _ := e.after.reverse.databases.Get(d)
+	e.classes(people, before, after, func(id GroupID) bool {
+		a, _ := e.before.groups.Get(id)
+		b, _ := e.after.groups.Get(id)
+		return a != nil && a.sandboxes.Len() > 0 || b != nil && b.sandboxes.Len() > 0
+	}, compare)
+}
+
+// classes compares one of each class of people, who are in the same groups of
+// those concerned.
+func (e *effects) classes(people iter.Seq[UserID], before, after groupSet, policies func(GroupID) bool, compare func(a, b Access) outcome) {
 	seen := map[string]outcome{}
-	personal := slices.ContainsFunc(objects, func(o Object) bool {
-		c := cmp.Or(e.before.Collection(CollectionID(o.id)), e.after.Collection(CollectionID(o.id)))
-		return o.kind == aCollection && c != nil && c.Owner != 0
-	})
-	people(func(id UserID) bool {
+	var key []byte
+	for id := range people {
 		a, b := e.before.AccessOf(id), e.after.AccessOf(id)
 		if a.u == nil && b.u == nil {
-			return true
+			continue
 		}
-		key := a.key() + "/" + b.key()
-		o, known := seen[key]
-		if !known || personal {
-			o = outcome{}
-			for _, on := range objects {
-				was, is := a.profile(on), b.profile(on)
-				o.gain = o.gain || is.exceeds(was)
-				o.lose = o.lose || was.exceeds(is)
-				if o.gain && o.lose {
-					break
-				}
-			}
-			seen[key] = o
+		key = b.key(append(a.key(key[:0], before, policies), '/'), after, policies)
+		o, known := seen[string(key)]
+		if !known {
+			o = compare(a, b)
+			seen[string(key)] = o
 		}
-		if o.gain && !(a.u != nil && a.admin(nil)) {
-			e.gain[id] = true
-		}
-		if o.lose && !(b.u != nil && b.admin(nil)) {
-			e.lose[id] = true
-		}
-		return true
-	})
+		e.count(id, o)
+	}
 }
 
-// key is the same for people whom the groups treat alike.
-func (a Access) key() string {
+type groupSet = intmap.Map[GroupID, struct{}]
+
+// key appends what is the same for people whom the groups concerned treat
+// alike.
+func (a Access) key(to []byte, concerned groupSet, policies func(GroupID) bool) []byte {
 	if a.u == nil {
-		return ""
+		return append(to, 'x')
 	}
-	var b strings.Builder
-	fmt.Fprint(&b, a.u.groups)
+	personal := false
+	for _, id := range a.u.groups {
+		if id == Administrators || concerned.Has(id) {
+			to = binary.AppendUvarint(to, uint64(id))
+			personal = personal || policies(id)
+		}
+	}
+	if !personal {
+		return to
+	}
 	for _, k := range slices.Sorted(maps.Keys(a.u.Attributes)) {
-		fmt.Fprintf(&b, "%q=%q", k, a.u.Attributes[k])
+		to = fmt.Appendf(to, "%q=%q", k, a.u.Attributes[k])
 	}
-	return b.String()
-}
-
-// profile is all that a person may do with one object.
-type profile struct {
-	rights uint32 // a bit a Right
-	level  Level  // of download
-	rows   Rows   // as a question of one's own sees them
-	shown  Rows   // as a saved question shows them
-}
-
-func (a Access) profile(on Object) profile {
-	var p profile
-	for r := Administer; r <= CurateCollection; r++ {
-		if a.Can(r, on) {
-			p.rights |= 1 << r
-		}
-	}
-	if on.kind == aTable && p.rights != 0 {
-		id := catalog.TableID(on.id)
-		p.level = a.Download(id)
-		p.rows, _ = a.Rows(QueryTable, id)
-		p.shown, _ = a.Rows(ShowTable, id)
-	}
-	return p
-}
-
-// exceeds tells whether p allows something that q does not.
-func (p profile) exceeds(q profile) bool {
-	return p.rights&^q.rights != 0 || p.level > q.level || p.rows.exceed(q.rows) || p.shown.exceed(q.shown)
-}
-
-// exceed tells whether r may hold a row that is not in q.
-func (r Rows) exceed(q Rows) bool {
-	if q.all {
-		return false
-	}
-	if r.all {
-		return true
-	}
-	for _, f := range r.filters {
-		if !slices.ContainsFunc(q.filters, func(g Filter) bool { return slices.Equal(f, g) }) {
-			return true
-		}
-	}
-	return false
+	return to
 }

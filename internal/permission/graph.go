@@ -103,9 +103,13 @@ type Graph struct {
 	collection  int64 // revision of the collection graph
 	groups      intmap.Map[GroupID, *group]
 	users       intmap.Map[UserID, *user]
+	active      intmap.Dense[UserID, seat] // of the users that are
 	collections intmap.Map[CollectionID, *CollectionNode]
 	marks       intmap.Map[catalog.TableID, TableMark]
 	strict      intmap.Map[catalog.DatabaseID, bool]
+	reverse     reverse
+	stamps      intmap.Dense[catalog.DatabaseID, uint64]
+	memo        *memo // nil remembers nothing
 }
 
 type group struct {
@@ -119,6 +123,13 @@ type group struct {
 type user struct {
 	User
 	groups []GroupID // sorted
+}
+
+// seat is where an active user's record is, and its stamp (see memo): 0 is not
+// remembered.
+type seat struct {
+	*user
+	stamp uint64
 }
 
 // New is a graph over the catalog with nobody and nothing in it.
@@ -136,6 +147,7 @@ func (g *Graph) Catalog() *catalog.Snapshot {
 func (g *Graph) WithCatalog(c *catalog.Snapshot) *Graph {
 	n := *g
 	n.catalog = c
+	n.renewCatalog(g.Catalog())
 	return &n
 }
 

@@ -6,6 +6,9 @@ import "github.com/sluice-bi/sluice/internal/catalog"
 // on that took them when they came: an exception made beside them guards the
 // entry, and decides about no other table.
 func (e *edit) keepTaken() {
+	if !e.g.mayPend(e.Group, e.Database) {
+		return
+	}
 	for t := range e.g.Catalog().Tables(e.Database) {
 		if !t.Active() || e.base.pending(e.Group, t) || !e.g.pending(e.Group, t) {
 			continue
@@ -38,10 +41,25 @@ func (g *Graph) pending(id GroupID, t *catalog.Table) bool {
 	return had && t.Since > since
 }
 
+// mayPend is false where no table of the database is newer than what a group
+// has there, so that none is pending.
+func (g *Graph) mayPend(id GroupID, d catalog.DatabaseID) bool {
+	newest := g.Catalog().Newest(d)
+	for _, c := range g.Cells(id, d, View) {
+		if c.Level > Blocked && c.At < newest {
+			return true
+		}
+	}
+	return false
+}
+
 // Pending lists the active tables of a database that are newer than what the
 // group has there and that nobody has decided about, in the order of the ids.
 func (g *Graph) Pending(id GroupID, db catalog.DatabaseID) []catalog.TableID {
 	var ids []catalog.TableID
+	if !g.mayPend(id, db) {
+		return nil
+	}
 	for t := range g.Catalog().Tables(db) {
 		if t.Active() && g.pending(id, t) {
 			ids = append(ids, t.ID)
@@ -59,7 +77,7 @@ func (e *edit) keepPending() {
 		return
 	}
 	en, ok := gr.entries.Get(e.Database)
-	if !ok {
+	if !ok || !e.base.mayPend(e.Group, e.Database) {
 		return
 	}
 	for t := range e.g.Catalog().Tables(e.Database) {

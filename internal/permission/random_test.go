@@ -43,6 +43,9 @@ func drawTidy(t *rapid.T) *scene { return drawScene(t, true) }
 func drawScene(t *rapid.T, tidy bool) *scene {
 	c := drawCatalog(t)
 	s := &scene{graph: permission.New(c).WithRevisions(now, 1), ref: newReference(), tidy: tidy}
+	if below(t, 2, "remembering") == 1 {
+		s.graph = s.graph.Remembering(1 << 16)
+	}
 	s.ref.fill(c)
 	s.drawPeople(t)
 	s.drawLevels(t)

@@ -54,13 +54,16 @@ func (a Access) Rows(right Right, id catalog.TableID) (Rows, error) {
 		return Rows{all: true}, nil
 	}
 	t := a.g.Catalog().Table(id)
-	r := a.resolve(t, nil)
+	return a.rows(a.resolve(t, nil), t), nil
+}
+
+// rows are those of a table that may be shown or queried.
+func (a Access) rows(r table, t *catalog.Table) (rows Rows) {
 	if r.view == Unrestricted || r.view == None { // None: ShowTable was granted by the collection
-		return Rows{all: true}, nil
+		return Rows{all: true}
 	}
-	var rows Rows
 	a.filters(t, &rows.filters, nil)
-	return rows, nil
+	return rows
 }
 
 // filters collects the row conditions of the person's sandboxes on a table.

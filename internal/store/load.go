@@ -48,7 +48,7 @@ func load(ctx context.Context, c conn) (*snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := loader{ctx: ctx, c: c, g: permission.New(cat).WithRevisions(h.data, h.collection)}
+	l := loader{ctx: ctx, c: c, g: permission.New(cat).Remembering(permission.DefaultMemory).WithRevisions(h.data, h.collection)}
 	for _, step := range []func() error{l.groups, l.users, l.memberships, l.strict, l.marks, l.cells, l.sandboxes, l.collections, l.collectionLevels} {
 		if err := step(); err != nil {
 			return nil, err

@@ -1,0 +1,149 @@
+package permission
+
+import (
+	"slices"
+
+	"github.com/sluice-bi/sluice/internal/catalog"
+)
+
+// matter is a database, and the tables of it on which people are compared.
+type matter struct {
+	before, after *Graph
+	database      catalog.DatabaseID
+	tables        []catalog.TableID
+	all           bool // of the database's tables
+}
+
+// on is the matter of some tables of a database, or (nil) of all.
+func (e *effects) on(d catalog.DatabaseID, tables []catalog.TableID) *matter {
+	m := &matter{before: e.before, after: e.after, database: d, tables: tables}
+	if tables == nil {
+		for t := range e.before.Catalog().Tables(d) {
+			m.tables = append(m.tables, t.ID)
+		}
+		if e.before.Catalog() != e.after.Catalog() {
+			for t := range e.after.Catalog().Tables(d) {
+				if e.before.Catalog().Table(t.ID) == nil {
+					m.tables = append(m.tables, t.ID)
+				}
+			}
+		}
+		m.all = true
+	}
+	return m
+}
+
+// sort is what decides about a table that no level or policy mentions by
+// itself: tables of one sort are treated alike.
+type sort struct {
+	schema   string
+	since    catalog.Revision
+	was, is  bool // there
+	old, new TableMark
+}
+
+// compare looks at what a person might do before and may do after.
+func (m *matter) compare(a, b Access) outcome {
+	var o outcome
+	for r := SeeDatabase; r <= ManageDatabase; r++ {
+		was, is := a.decide(r, ADatabase(m.database), nil), b.decide(r, ADatabase(m.database), nil)
+		o = o.and(outcome{is && !was, was && !is})
+	}
+	var mentioned map[catalog.TableID]bool
+	seen, last := map[sort]bool{}, sort{}
+	if m.all {
+		mentioned = map[catalog.TableID]bool{}
+		a.mentioned(m.database, mentioned)
+		b.mentioned(m.database, mentioned)
+	}
+	for _, id := range m.tables {
+		if o.gain && o.lose {
+			break
+		}
+		was, is := m.before.Catalog().Table(id), m.after.Catalog().Table(id)
+		if m.all && was != nil && is != nil && !mentioned[id] && was.Schema == is.Schema && was.Since == is.Since {
+			s := sort{is.Schema, is.Since, was.Active(), is.Active(), m.before.Mark(id), m.after.Mark(id)}
+			if s == last || seen[s] {
+				continue
+			}
+			seen[s], last = true, s
+		}
+		p, q := a.profile(was), b.profile(is)
+		o = o.and(outcome{q.exceeds(p), p.exceeds(q)})
+	}
+	return o
+}
+
+// mentioned collects the tables of a database that a level or a policy of the
+// person's groups names.
+func (a Access) mentioned(d catalog.DatabaseID, into map[catalog.TableID]bool) {
+	if a.u == nil {
+		return
+	}
+	for _, gid := range a.u.groups {
+		gr, ok := a.g.groups.Get(gid)
+		if !ok {
+			continue
+		}
+		if e, ok := gr.entries.Get(d); ok && e.parts != nil {
+			for k := range e.parts {
+				for t := range e.parts[k].tables.Keys() {
+					into[t] = true
+				}
+			}
+		}
+		for t := range gr.sandboxes.Keys() {
+			into[t] = true
+		}
+	}
+}
+
+// profile is all that a person may do with one table.
+type profile struct {
+	rights   uint8 // a bit a right, as tableRights has them
+	download Level
+	rows     Rows // as a question of one's own sees them
+	shown    Rows // as a saved question shows them
+}
+
+// profile resolves the table once. nil is a table that is not there.
+func (a Access) profile(t *catalog.Table) profile {
+	if a.u == nil || t == nil || !t.Active() {
+		return profile{}
+	}
+	if a.admin(nil) {
+		return profile{a.tableRights(t), Full, Rows{all: true}, Rows{all: true}}
+	}
+	r := a.resolve(t, nil)
+	p := profile{rights: a.granted(r, t)}
+	if p.has(ShowTable) {
+		p.download, p.shown = r.download, a.rows(r, t)
+	}
+	if p.has(QueryTable) {
+		p.rows = a.rows(r, t)
+	}
+	return p
+}
+
+func (p profile) has(r Right) bool { return p.rights>>(r-SeeTable)&1 != 0 }
+
+// exceeds tells whether p allows something that q does not.
+func (p profile) exceeds(q profile) bool {
+	return p.rights&^q.rights != 0 || p.download > q.download || p.rows.exceed(q.rows) || p.shown.exceed(q.shown)
+}
+
+// exceed tells whether r may hold a row that is not in q.
+func (r Rows) exceed(q Rows) bool {
+	if q.all {
+		return false
+	}
+	if r.all {
+		return true
+	}
+	for _, f := range r.filters {
+		if !slices.ContainsFunc(q.filters, func(g Filter) bool { return slices.Equal(f, g) }) {
+			return true
+		}
+	}
+	return false
+}
