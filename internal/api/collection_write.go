@@ -153,27 +153,12 @@ func (a *API) relocate(r *request, c store.Collection, b *collectionUpdateWire, 
 // which goes where the collection goes.
 func curatesBelow(access permission.Access, id permission.CollectionID) error {
 	g := access.Graph()
-	for c := range g.Collections() {
-		if !isBelow(g, c, id) {
-			continue
-		}
-		if err := access.Check(permission.CurateCollection, permission.ACollection(c.ID)); err != nil {
+	for _, c := range g.Below(id)[1:] {
+		if err := access.Check(permission.CurateCollection, permission.ACollection(c)); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// isBelow tells whether the collection lies under the one with the id, at any
-// depth.
-func isBelow(g *permission.Graph, c *permission.CollectionNode, id permission.CollectionID) bool {
-	for c != nil && c.Parent != permission.Root {
-		if c.Parent == id {
-			return true
-		}
-		c = g.Collection(c.Parent)
-	}
-	return false
 }
 
 func (a *API) deleteCollection(r *request) (any, error) {

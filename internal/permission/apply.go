@@ -288,13 +288,17 @@ func (c SetCollection) apply(g *Graph) error {
 	if c.To != nil && c.To.Parent != Root && !g.collections.Has(c.To.Parent) {
 		return fmt.Errorf("there is no collection %d to lie in", c.To.Parent)
 	}
-	if c.From != nil && c.From.Owner != 0 {
-		g.reverse.owners = note(g.reverse.owners, c.From.Owner, is.ID, false)
+	if c.From != nil {
+		g.reverse.children = note(g.reverse.children, c.From.Parent, is.ID, false)
+		if c.From.Owner != 0 {
+			g.reverse.owners = note(g.reverse.owners, c.From.Owner, is.ID, false)
+		}
 	}
 	if c.To == nil {
 		g.collections = g.collections.Delete(is.ID)
 		return nil
 	}
+	g.reverse.children = note(g.reverse.children, c.To.Parent, is.ID, true)
 	if c.To.Owner != 0 {
 		g.reverse.owners = note(g.reverse.owners, c.To.Owner, is.ID, true)
 	}

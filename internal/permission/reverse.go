@@ -15,6 +15,7 @@ type reverse struct {
 	databases   index[catalog.DatabaseID, GroupID] // groups in which something is written on it
 	collections index[CollectionID, GroupID]       // groups in which something is written on it
 	owners      index[UserID, CollectionID]        // the person's own collections
+	children    index[CollectionID, CollectionID]  // collections that lie directly in it
 }
 
 // index is a set for every key that has a member.
@@ -50,6 +51,22 @@ func (g *Graph) GroupsOn(d catalog.DatabaseID) iter.Seq[GroupID] {
 // collection, in the order of their ids.
 func (g *Graph) GroupsOnCollection(c CollectionID) iter.Seq[GroupID] {
 	return members(g.reverse.collections, c)
+}
+
+// Children yields the collections that lie directly in one, or in Root, in the
+// order of their ids.
+func (g *Graph) Children(c CollectionID) iter.Seq[CollectionID] {
+	return members(g.reverse.children, c)
+}
+
+// Below lists a collection and all that lie in it at any depth, parents before
+// children.
+func (g *Graph) Below(c CollectionID) []CollectionID {
+	all := []CollectionID{c}
+	for i := 0; i < len(all); i++ {
+		all = slices.AppendSeq(all, g.Children(all[i]))
+	}
+	return all
 }
 
 // PersonalOf yields the collections that are the person's own, in the order of

@@ -196,13 +196,13 @@ func (w *writer) inherited(n *permission.CollectionNode, least permission.Level)
 		return nil
 	}
 	var changes []permission.Change
-	for g := range w.graph.Groups() {
-		from, cell := w.graph.CollectionLevel(g.ID, n.ID), w.graph.CollectionLevel(g.ID, n.Parent)
-		if !cell.Set || cell.Level < least {
+	for g := range w.graph.GroupsOnCollection(n.Parent) {
+		from, cell := w.graph.CollectionLevel(g, n.ID), w.graph.CollectionLevel(g, n.Parent)
+		if cell.Level < least {
 			continue
 		}
 		cell.At = w.nextCollection()
-		changes = append(changes, permission.SetCollectionAccess{Group: g.ID, Collection: n.ID, From: from, To: cell})
+		changes = append(changes, permission.SetCollectionAccess{Group: g, Collection: n.ID, From: from, To: cell})
 	}
 	return changes
 }

@@ -87,7 +87,7 @@ func (w *writer) moveCollection(was Collection, parent permission.CollectionID) 
 	if err != nil {
 		return err
 	}
-	below := w.subtree(was.ID)
+	below := w.graph.Below(was.ID)
 	if slices.Contains(below, parent) {
 		return invalid("parent_id", "Collection %d %q cannot be moved into itself.", was.ID, was.Name)
 	}
@@ -106,11 +106,7 @@ func (w *writer) moveCollection(was Collection, parent permission.CollectionID) 
 		}
 		switch {
 		case owner != 0:
-			for g := range w.graph.Groups() {
-				if cell := w.graph.CollectionLevel(g.ID, id); cell.Set {
-					changes = append(changes, permission.SetCollectionAccess{Group: g.ID, Collection: id, From: cell})
-				}
-			}
+			changes = append(changes, w.levelsGone(id)...)
 		case published:
 			changes = append(changes, w.inherited(&permission.CollectionNode{ID: id, Parent: parent}, permission.Read)...)
 		}
@@ -118,17 +114,14 @@ func (w *writer) moveCollection(was Collection, parent permission.CollectionID) 
 	return w.apply(changes...)
 }
 
-// subtree lists a collection and all below it, parents before children.
-func (w *writer) subtree(id permission.CollectionID) []permission.CollectionID {
-	children := map[permission.CollectionID][]permission.CollectionID{}
-	for c := range w.graph.Collections() {
-		children[c.Parent] = append(children[c.Parent], c.ID)
+// levelsGone are the changes that take away every group's level on a
+// collection.
+func (w *writer) levelsGone(id permission.CollectionID) []permission.Change {
+	var changes []permission.Change
+	for g := range w.graph.GroupsOnCollection(id) {
+		changes = append(changes, permission.SetCollectionAccess{Group: g, Collection: id, From: w.graph.CollectionLevel(g, id)})
 	}
-	all := []permission.CollectionID{id}
-	for i := 0; i < len(all); i++ {
-		all = append(all, children[all[i]]...)
-	}
-	return all
+	return changes
 }
 
 // archiveCollection archives a collection with everything in it that is not
@@ -139,7 +132,7 @@ func (w *writer) archiveCollection(id permission.CollectionID, archive bool) err
 		return err
 	}
 	operation := newEntityID()
-	for _, part := range chunks(w.subtree(id)) {
+	for _, part := range chunks(w.graph.Below(id)) {
 		for _, table := range []string{"collections", "cards", "dashboards"} {
 			var q where
 			query := "update " + table
@@ -179,14 +172,10 @@ func (s *Store) DeleteCollection(ctx context.Context, who Actor, id permission.C
 		case c.Owner != 0 || !c.Archived:
 			return invalid("", "Only an archived collection can be deleted. Archive it first.")
 		}
-		below := w.subtree(id)
+		below := w.graph.Below(id)
 		var changes []permission.Change
 		for _, id := range slices.Backward(below) { // children before parents
-			for g := range w.graph.Groups() {
-				if cell := w.graph.CollectionLevel(g.ID, id); cell.Set {
-					changes = append(changes, permission.SetCollectionAccess{Group: g.ID, Collection: id, From: cell})
-				}
-			}
+			changes = append(changes, w.levelsGone(id)...)
 			changes = append(changes, permission.SetCollection{From: w.graph.Collection(id)})
 		}
 		for _, part := range chunks(below) {

@@ -235,12 +235,14 @@ func (s *Store) DeleteDatabase(ctx context.Context, who Actor, id catalog.Databa
 func (w *writer) writtenOn(id catalog.DatabaseID) []permission.Change {
 	var changes []permission.Change
 	cat := w.graph.Catalog()
-	for g := range w.graph.Groups() {
+	for g := range w.graph.GroupsOn(id) {
 		for k := range permission.Collection { // the kinds of the data graph
-			for scope, cell := range w.graph.Cells(g.ID, id, k) {
-				changes = append(changes, permission.SetDataAccess{Group: g.ID, Database: id, Kind: k, Scope: scope, From: cell})
+			for scope, cell := range w.graph.Cells(g, id, k) {
+				changes = append(changes, permission.SetDataAccess{Group: g, Database: id, Kind: k, Scope: scope, From: cell})
 			}
 		}
+	}
+	for g := range w.graph.Groups() { // a policy may be there without a level
 		for b := range w.graph.Sandboxes(g.ID) {
 			if t := cat.Table(b.Table); t != nil && t.Database == id {
 				changes = append(changes, permission.SetSandbox{From: b})

@@ -153,10 +153,8 @@ func standingSandbox(g *permission.Graph, c permission.SetSandbox) error {
 
 func standingCollection(g *permission.Graph, c permission.SetCollection) error {
 	if c.To == nil {
-		for gr := range g.Groups() {
-			if g.CollectionLevel(gr.ID, c.From.ID).Set {
-				return invalid("", "Group %d still has a level on collection %d.", gr.ID, c.From.ID)
-			}
+		for gr := range g.GroupsOnCollection(c.From.ID) {
+			return invalid("", "Group %d still has a level on collection %d.", gr, c.From.ID)
 		}
 		return nil
 	}
