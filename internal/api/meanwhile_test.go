@@ -12,13 +12,20 @@ import (
 // the right and before its handler begins.
 func (c caller) between(method, pattern, path string, body any, do func()) reply {
 	c.w.t.Helper()
+	return c.around(method, pattern, path, body, func(handle func(*API, *request) (any, error), a *API, r *request) (any, error) {
+		do()
+		return handle(a, r)
+	})
+}
+
+// around sends a request to a route with another handler, which gets the own
+// one.
+func (c caller) around(method, pattern, path string, body any, with func(func(*API, *request) (any, error), *API, *request) (any, error)) reply {
+	c.w.t.Helper()
 	all := routes()
 	rt := all[slices.IndexFunc(all, func(rt Route) bool { return rt.Method == method && rt.Path == pattern })]
 	handle := rt.handle
-	rt.handle = func(a *API, r *request) (any, error) {
-		do()
-		return handle(a, r)
-	}
+	rt.handle = func(a *API, r *request) (any, error) { return with(handle, a, r) }
 	req := httptest.NewRequest(method, "http://sluice.test"+path, strings.NewReader(unescaped(c.w.t, body)))
 	for k, v := range c.header {
 		req.Header[k] = v
