@@ -270,56 +270,87 @@ func (s *Snapshot) WithoutDatabase(id DatabaseID) *Snapshot {
 }
 
 // WithTable returns a catalog in which t stands with these fields, in place of
-// the table with its id or as a new one. Its database must be there.
+// the table with its id or as a new one. Its database must be there, and is
+// always the same.
 func (s *Snapshot) WithTable(t Table, fields []Field) *Snapshot {
-	c, n := *s, &table{Table: t}
-	for _, f := range s.Fields(t.ID) {
-		c.fields = c.fields.Delete(f.ID)
+	return s.WithTables([]Table{t}, func(TableID) []Field { return fields })
+}
+
+// WithTables is WithTable for many tables, each id once, at the cost of one
+// copy of what changes.
+func (s *Snapshot) WithTables(tables []Table, fieldsOf func(TableID) []Field) *Snapshot {
+	c := *s
+	var (
+		records []intmap.Entry[TableID, *table]
+		places  []intmap.Entry[TableID, DatabaseID]
+		fields  []intmap.Entry[FieldID, *Field]
+		byBase  = map[DatabaseID][]*Table{}
+	)
+	tables = slices.Clone(tables)
+	slices.SortFunc(tables, func(a, b Table) int { return cmp.Compare(a.ID, b.ID) })
+	for _, t := range tables {
+		n := &table{Table: t}
+		for _, f := range s.Fields(t.ID) {
+			c.fields = c.fields.Delete(f.ID)
+		}
+		for _, f := range fieldsOf(t.ID) {
+			f.Table = t.ID
+			n.fields = append(n.fields, &f)
+			fields = append(fields, intmap.Entry[FieldID, *Field]{Key: f.ID, Value: &f})
+		}
+		slices.SortStableFunc(n.fields, func(a, b *Field) int { return cmp.Compare(a.Position, b.Position) })
+		records = append(records, intmap.Entry[TableID, *table]{Key: t.ID, Value: n})
+		place := intmap.Entry[TableID, DatabaseID]{Key: t.ID}
+		if t.Active() {
+			place.Value = t.Database
+		}
+		places = append(places, place)
+		byBase[t.Database] = append(byBase[t.Database], &n.Table)
 	}
-	for _, f := range fields {
-		f.Table = t.ID
-		n.fields = append(n.fields, &f)
-		c.fields = c.fields.Set(f.ID, &f)
+	slices.SortFunc(fields, func(a, b intmap.Entry[FieldID, *Field]) int { return cmp.Compare(a.Key, b.Key) })
+	c.tables, c.active, c.fields = c.tables.SetAll(records), c.active.SetAll(places), c.fields.SetAll(fields)
+	for id, tables := range byBase {
+		d, ok := s.databases.Get(id)
+		if !ok {
+			panic("catalog: a table of a database that is not there")
+		}
+		c.databases = c.databases.Set(id, d.with(tables))
 	}
-	slices.SortStableFunc(n.fields, func(a, b *Field) int { return cmp.Compare(a.Position, b.Position) })
-	d, ok := s.databases.Get(t.Database)
-	if !ok {
-		panic("catalog: a table of a database that is not there")
-	}
-	c.tables = c.tables.Set(t.ID, n)
-	if t.Active() {
-		c.active = c.active.Set(t.ID, t.Database)
-	} else if s.DatabaseOf(t.ID) != 0 {
-		c.active = c.active.Set(t.ID, 0)
-	}
-	c.databases = c.databases.Set(t.Database, d.with(&n.Table))
 	return &c
 }
 
-// with is a copy of the database in which t stands.
-func (d *database) with(t *Table) *database {
+// with is a copy of the database in which the tables stand, which are sorted.
+func (d *database) with(tables []*Table) *database {
 	n := *d
 	n.schemas = slices.Clone(d.schemas)
-	if old, ok := d.tables.Get(t.ID); ok {
-		i, _ := n.find(old.Schema)
-		n.schemas[i].tables = n.schemas[i].tables.Delete(t.ID)
-		if old.Active() {
-			n.schemas[i].active--
+	bySchema := map[string][]intmap.Entry[TableID, *Table]{}
+	var all []intmap.Entry[TableID, *Table]
+	for _, t := range tables {
+		if old, ok := d.tables.Get(t.ID); ok {
+			i, _ := n.find(old.Schema)
+			n.schemas[i].tables = n.schemas[i].tables.Delete(t.ID)
+			if old.Active() {
+				n.schemas[i].active--
+			}
 		}
-		if old.Schema != t.Schema && n.schemas[i].tables.Len() == 0 {
-			n.schemas = slices.Delete(n.schemas, i, i+1)
+		bySchema[t.Schema] = append(bySchema[t.Schema], intmap.Entry[TableID, *Table]{Key: t.ID, Value: t})
+		all = append(all, intmap.Entry[TableID, *Table]{Key: t.ID, Value: t})
+		n.newest = max(n.newest, t.Since)
+	}
+	for name, in := range bySchema {
+		i, ok := n.find(name)
+		if !ok {
+			n.schemas = slices.Insert(n.schemas, i, schema{name: name})
+		}
+		n.schemas[i].tables = n.schemas[i].tables.SetAll(in)
+		for _, e := range in {
+			if e.Value.Active() {
+				n.schemas[i].active++
+			}
 		}
 	}
-	i, ok := n.find(t.Schema)
-	if !ok {
-		n.schemas = slices.Insert(n.schemas, i, schema{name: t.Schema})
-	}
-	n.schemas[i].tables = n.schemas[i].tables.Set(t.ID, t)
-	if t.Active() {
-		n.schemas[i].active++
-	}
-	n.tables = d.tables.Set(t.ID, t)
-	n.newest = max(n.newest, t.Since)
+	n.schemas = slices.DeleteFunc(n.schemas, func(c schema) bool { return c.tables.Len() == 0 })
+	n.tables = d.tables.SetAll(all)
 	return &n
 }
 

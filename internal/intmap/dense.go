@@ -3,14 +3,14 @@ package intmap
 import "slices"
 
 // Dense is an immutable map for keys of which most have a value: two loads
-// find one. It holds places for keys in rooms of 512; Set copies one room and
+// find one. It holds places for keys in rooms of 256; Set copies one room and
 // the list of rooms. What was never set is the zero value. Its own zero value
 // is the empty map.
 type Dense[K Key, V any] struct {
 	rooms []*room[V]
 }
 
-const roomSize = 512
+const roomSize = 256
 
 type room[V any] [roomSize]V
 
@@ -24,20 +24,30 @@ func (d Dense[K, V]) Get(k K) (v V) {
 
 // Set returns a map in which k has the value v. A negative key is a
 // programming error and panics.
-func (d Dense[K, V]) Set(k K, v V) Dense[K, V] {
-	if k < 0 {
+func (d Dense[K, V]) Set(k K, v V) Dense[K, V] { return d.SetAll([]Entry[K, V]{{k, v}}) }
+
+// SetAll is Set for many entries at once, sorted by key.
+func (d Dense[K, V]) SetAll(entries []Entry[K, V]) Dense[K, V] {
+	if len(entries) == 0 {
+		return d
+	}
+	if entries[0].Key < 0 {
 		panic("intmap: negative key")
 	}
-	i := int(k / roomSize)
 	rooms := slices.Clone(d.rooms)
-	if missing := i + 1 - len(rooms); missing > 0 {
+	if missing := int(entries[len(entries)-1].Key/roomSize) + 1 - len(rooms); missing > 0 {
 		rooms = append(rooms, make([]*room[V], missing)...)
 	}
-	r := &room[V]{}
-	if rooms[i] != nil {
-		*r = *rooms[i]
+	copied := -1
+	for _, e := range entries {
+		if i := int(e.Key / roomSize); i != copied {
+			r := &room[V]{}
+			if rooms[i] != nil {
+				*r = *rooms[i]
+			}
+			rooms[i], copied = r, i
+		}
+		rooms[copied][e.Key%roomSize] = e.Value
 	}
-	r[k%roomSize] = v
-	rooms[i] = r
 	return Dense[K, V]{rooms}
 }

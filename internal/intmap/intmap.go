@@ -14,6 +14,7 @@ package intmap
 import (
 	"iter"
 	"math/bits"
+	"slices"
 )
 
 // Key is any integer id type.
@@ -131,6 +132,67 @@ func spliced[T any](s []T, i int, replace bool, v T) []T {
 	}
 	c := make([]T, 0, i+1+len(s)-rest)
 	return append(append(append(c, s[:i]...), v), s[rest:]...)
+}
+
+// Entry is a key and its value.
+type Entry[K Key, V any] struct {
+	Key   K
+	Value V
+}
+
+// SetAll is Set for many entries at once, sorted by key, each key once. It
+// copies every part of the map that changes once.
+func (m Map[K, V]) SetAll(entries []Entry[K, V]) Map[K, V] {
+	if len(entries) == 0 {
+		return m
+	}
+	// The first and the last one make the root as high as it must be.
+	first, last := entries[0], entries[len(entries)-1]
+	m = m.Set(first.Key, first.Value).Set(last.Key, last.Value)
+	root, added := setAll(m.root, m.shift, entries)
+	m.root = root
+	m.size += added
+	return m
+}
+
+func setAll[K Key, V any](n *node[V], shift uint, entries []Entry[K, V]) (*node[V], int) {
+	c := &node[V]{}
+	if n != nil {
+		c.bitmap = n.bitmap
+	}
+	all := c.bitmap
+	digit := func(k K) uint64 { return uint64(k) >> shift & mask }
+	for _, e := range entries {
+		all |= 1 << digit(e.Key)
+	}
+	added := 0
+	for rest := all; rest != 0; rest &= rest - 1 {
+		d := uint64(bits.TrailingZeros64(rest))
+		end := 0
+		for end < len(entries) && digit(entries[end].Key) == d {
+			end++
+		}
+		had := c.bitmap&(1<<d) != 0
+		switch {
+		case shift > 0 && end == 0:
+			c.kids = append(c.kids, kid(n, d))
+		case shift > 0:
+			k, more := setAll(kid(n, d), shift-width, entries[:end])
+			c.kids = append(c.kids, k)
+			added += more
+		case end == 0:
+			c.vals = append(c.vals, n.vals[n.index(d)])
+		default:
+			c.vals = append(c.vals, entries[0].Value)
+			if !had {
+				added++
+			}
+		}
+		entries = entries[end:]
+	}
+	c.bitmap = all
+	c.kids, c.vals = slices.Clip(c.kids), slices.Clip(c.vals)
+	return c, added
 }
 
 // Delete returns a map without k.

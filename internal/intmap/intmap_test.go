@@ -102,3 +102,51 @@ func TestADenseMapIsAMapThatKeepsItsOldVersions(t *testing.T) {
 		}
 	})
 }
+
+// TestManyAtOnceIsOneByOne: SetAll comes to what Set for each entry comes to,
+// and leaves the map that it was made from alone.
+func TestManyAtOnceIsOneByOne(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		keys := rapid.SliceOfDistinct(rapid.OneOf(rapid.Int64Range(0, 200), rapid.Int64Range(0, 1<<40)), rapid.ID[int64])
+		dense := rapid.SliceOfDistinct(rapid.Int64Range(0, 3000), rapid.ID[int64])
+		var m intmap.Map[int64, int]
+		for i, k := range keys.Draw(t, "there") {
+			m = m.Set(k, i)
+		}
+		before := maps.Collect(m.All())
+		var batch []intmap.Entry[int64, int]
+		one := m
+		for i, k := range slices.Sorted(slices.Values(keys.Draw(t, "new"))) {
+			batch = append(batch, intmap.Entry[int64, int]{Key: k, Value: -i})
+			one = one.Set(k, -i)
+		}
+		many := m.SetAll(batch)
+		if !maps.Equal(maps.Collect(many.All()), maps.Collect(one.All())) || many.Len() != one.Len() {
+			t.Fatalf("%v of %d, want %v of %d", maps.Collect(many.All()), many.Len(), maps.Collect(one.All()), one.Len())
+		}
+		if !slices.IsSorted(slices.Collect(many.Keys())) || !maps.Equal(maps.Collect(m.All()), before) {
+			t.Fatal("out of order, or the old map changed")
+		}
+		for k := range one.All() {
+			if v, ok := many.Get(k); !ok || v != maps.Collect(one.All())[k] {
+				t.Fatalf("%d is %d, %v", k, v, ok)
+			}
+			many = many.Delete(k)
+		}
+		if many.Len() != 0 {
+			t.Fatalf("%d entries are left", many.Len())
+		}
+		var d, by intmap.Dense[int64, int]
+		var all []intmap.Entry[int64, int]
+		for i, k := range slices.Sorted(slices.Values(dense.Draw(t, "dense"))) {
+			all = append(all, intmap.Entry[int64, int]{Key: k, Value: i + 1})
+			by = by.Set(k, i+1)
+		}
+		d = d.SetAll(all)
+		for k := range int64(3300) {
+			if d.Get(k) != by.Get(k) {
+				t.Fatalf("dense %d: %d, want %d", k, d.Get(k), by.Get(k))
+			}
+		}
+	})
+}

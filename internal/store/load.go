@@ -95,9 +95,8 @@ func loadCatalog(ctx context.Context, c conn) (*catalog.Snapshot, error) {
 		if cat.Database(t.Database) == nil {
 			return nil, broken("table %d belongs to database %d, which is not there", t.ID, t.Database)
 		}
-		cat = cat.WithTable(t, of[t.ID])
 	}
-	return cat, nil
+	return cat.WithTables(tables, func(id catalog.TableID) []catalog.Field { return of[id] }), nil
 }
 
 // The columns of a table and a field that are the catalog's.

@@ -234,11 +234,12 @@ func (y *syncing) targets() error {
 
 // write writes what differs from the catalog, if anything does.
 func (y *syncing) write() error {
-	cat, changed := y.cat, false
+	var changed []catalog.Table
 	for _, id := range y.absent {
-		t := *cat.Table(id)
+		t := *y.cat.Table(id)
 		t.Until = y.nextData()
-		cat, changed = cat.WithTable(t, fieldsOf(cat, id)), true
+		y.fields[id] = fieldsOf(y.cat, id)
+		changed = append(changed, t)
 		if err := y.execOne(y.ctx, "update tables set until_revision = $1, updated_at = $2 where id = $3", t.Until, y.now, id); err != nil {
 			return err
 		}
@@ -262,7 +263,7 @@ func (y *syncing) write() error {
 			}
 		}
 		if differs || t.Since == y.nextData() {
-			cat, changed = cat.WithTable(t, y.fields[t.ID]), true
+			changed = append(changed, t)
 		}
 	}
 	if len(inserted) > 0 {
@@ -272,9 +273,10 @@ func (y *syncing) write() error {
 			return err
 		}
 	}
-	if !changed {
+	if len(changed) == 0 {
 		return nil
 	}
+	cat := y.cat.WithTables(changed, func(id catalog.TableID) []catalog.Field { return y.fields[id] })
 	y.setCatalog(cat, "sync database %d: %d new tables, %d gone, %d there", y.database, len(y.made), len(y.absent), len(y.found))
 	return y.bornGoverned()
 }
