@@ -40,6 +40,7 @@ var mayImport = map[string][]string{
 var onlyForTests = map[string][]string{
 	"internal/dbtest":                {},
 	"internal/permission/accesscase": {"internal/catalog", "internal/permission"},
+	"internal/permission/reference":  {"internal/catalog", "internal/permission"},
 	"internal/store/storetest":       {"internal/catalog", "internal/dbtest", "internal/permission", "internal/store"},
 }
 

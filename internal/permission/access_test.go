@@ -3,12 +3,14 @@ package permission_test
 import (
 	"errors"
 	"flag"
+	"maps"
 	"os"
 	"slices"
 	"testing"
 
 	"github.com/sluice-bi/sluice/internal/catalog"
 	"github.com/sluice-bi/sluice/internal/permission"
+	"github.com/sluice-bi/sluice/internal/permission/reference"
 	"pgregory.net/rapid"
 )
 
@@ -37,7 +39,7 @@ func TestCanEqualsTheReference(t *testing.T) {
 		for _, p := range s.people() {
 			a := s.graph.AccessOf(p)
 			for _, q := range s.questions() {
-				if got, want := a.Can(q.right, q.object), s.ref.can(p, q.right, q.id); got != want {
+				if got, want := a.Can(q.right, q.object), s.ref.Can(p, q.right, q.id); got != want {
 					s.fatal(t, "person %d, %s %s: the engine says %v, the reference %v\n%s", p, q.right, q.object, got, want, a.Explain(q.right, q.object))
 				}
 			}
@@ -51,8 +53,8 @@ func TestDownloadEqualsTheReference(t *testing.T) {
 		s := draw(t)
 		for _, p := range s.people() {
 			a := s.graph.AccessOf(p)
-			for id := range s.ref.tables {
-				if got, want := a.Download(id), s.ref.download(p, id); got != want {
+			for id := range s.ref.Tables {
+				if got, want := a.Download(id), s.ref.Download(p, id); got != want {
 					s.fatal(t, "person %d, download of table %d: the engine says %s, the reference %s", p, id,
 						permission.Download.Word(got), permission.Download.Word(want))
 				}
@@ -128,11 +130,11 @@ func TestRowsEqualTheReference(t *testing.T) {
 		s := draw(t)
 		for _, p := range s.people() {
 			a := s.graph.AccessOf(p)
-			for _, id := range append(sortedKeys(s.ref.tables), nowhere) {
+			for _, id := range append(slices.Sorted(maps.Keys(s.ref.Tables)), nowhere) {
 				records := recordsOf(s.graph.Catalog().Fields(id))
 				for _, r := range []permission.Right{permission.QueryTable, permission.ShowTable, permission.SeeTable} {
 					rows, err := a.Rows(r, id)
-					want, ok := s.ref.rows(p, r, id, records)
+					want, ok := s.ref.Rows(p, r, id, records)
 					if (err == nil) != ok {
 						s.fatal(t, "person %d, rows of table %d to %s: the engine says %v, the reference %v", p, id, r, err, ok)
 					}
@@ -148,7 +150,7 @@ func TestRowsEqualTheReference(t *testing.T) {
 					}
 					var got []int
 					for i, rec := range records {
-						if rows.All() || slices.ContainsFunc(rows.Filters(), func(f permission.Filter) bool { return keeps(f, rec) }) {
+						if rows.All() || slices.ContainsFunc(rows.Filters(), func(f permission.Filter) bool { return reference.Keeps(f, rec) }) {
 							got = append(got, i)
 						}
 					}
@@ -162,13 +164,13 @@ func TestRowsEqualTheReference(t *testing.T) {
 }
 
 // recordsOf are records with every combination of a few values.
-func recordsOf(fields []*catalog.Field) []record {
-	records := []record{{}}
+func recordsOf(fields []*catalog.Field) []reference.Record {
+	records := []reference.Record{{}}
 	for _, f := range fields {
-		var more []record
+		var more []reference.Record
 		for _, rec := range records {
 			for _, v := range []string{"", "1", "2", "3"} {
-				n := record{f.ID: v}
+				n := reference.Record{f.ID: v}
 				for k, old := range rec {
 					n[k] = old
 				}
@@ -200,7 +202,7 @@ func TestZeroAccessDeniesEverything(t *testing.T) {
 					t.Fatalf("%s is refused %s %s by Can alone", name, q.right, q.object)
 				}
 			}
-			for id := range s.ref.tables {
+			for id := range s.ref.Tables {
 				if rows, err := a.Rows(permission.ShowTable, id); err == nil || rows.All() {
 					t.Fatalf("%s is shown rows of table %d", name, id)
 				}

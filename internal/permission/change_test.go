@@ -7,6 +7,7 @@ import (
 
 	"github.com/sluice-bi/sluice/internal/catalog"
 	"github.com/sluice-bi/sluice/internal/permission"
+	"github.com/sluice-bi/sluice/internal/permission/reference"
 	"pgregory.net/rapid"
 )
 
@@ -81,8 +82,8 @@ func TestDiffLeadsFromOneGraphToTheOther(t *testing.T) {
 		s := draw(t)
 		before := s.graph
 		s.mutate(t)
-		other := &scene{graph: permission.New(before.Catalog()).WithRevisions(now, 1), ref: newReference()}
-		other.ref.fill(before.Catalog())
+		other := &scene{graph: permission.New(before.Catalog()).WithRevisions(now, 1), ref: reference.New()}
+		other.ref.Fill(before.Catalog())
 		other.drawPeople(t)
 		other.drawLevels(t)
 		other.drawPolicies(t)

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/sluice-bi/sluice/internal/permission"
+	"github.com/sluice-bi/sluice/internal/permission/reference"
 	"pgregory.net/rapid"
 )
 
@@ -24,7 +25,7 @@ func TestRandomGraphsReachEveryRule(t *testing.T) {
 		}
 		want = append(want, r.String()+" false")
 	}
-	for _, l := range []permission.Level{permission.None, permission.Blocked, permission.Impersonated, permission.Sandboxed, permission.Unrestricted, conflict} {
+	for _, l := range []permission.Level{permission.None, permission.Blocked, permission.Impersonated, permission.Sandboxed, permission.Unrestricted, reference.Conflict} {
 		want = append(want, fmt.Sprintf("view %d", l))
 	}
 	for _, w := range want {
@@ -35,20 +36,20 @@ func TestRandomGraphsReachEveryRule(t *testing.T) {
 }
 
 func (s *scene) count(seen map[string]int) {
-	for p := range s.ref.people {
-		if !s.ref.known(p) || s.ref.almighty(p) {
+	for p := range s.ref.People {
+		if !s.ref.Known(p) || s.ref.Almighty(p) {
 			continue
 		}
 		for _, q := range s.questions() {
-			seen[fmt.Sprintf("%s %v", q.right, s.ref.can(p, q.right, q.id))]++
+			seen[fmt.Sprintf("%s %v", q.right, s.ref.Can(p, q.right, q.id))]++
 		}
-		for _, tb := range s.ref.tables {
+		for _, tb := range s.ref.Tables {
 			if tb.Until != 0 {
 				continue
 			}
-			view := s.ref.effective(p, tb)
+			view := s.ref.Effective(p, tb)
 			seen[fmt.Sprintf("view %d", view)]++
-			filters, ok := s.ref.sandboxFilters(p, tb)
+			filters, ok := s.ref.SandboxFilters(p, tb)
 			switch {
 			case view != permission.Sandboxed:
 			case ok:
@@ -59,15 +60,15 @@ func (s *scene) count(seen map[string]int) {
 			case filters == nil:
 				seen["no policy contributes"]++
 			}
-			for _, g := range s.ref.groupsOf(p) {
-				cell, wide := s.ref.written(g, permission.View, tb)
-				pol, has := s.ref.policies[policy{g, tb.ID}]
+			for _, g := range s.ref.GroupsOf(p) {
+				cell, wide := s.ref.Written(g, permission.View, tb)
+				pol, has := s.ref.Policies[reference.Policy{Group: g, Table: tb.ID}]
 				open := cell.Level == permission.Unrestricted && wide
 				for name, is := range map[string]bool{
-					"pending":                   open && s.ref.pending(g, tb),
-					"wide on strict":            open && s.ref.closedToWide(tb) && !s.ref.internal(g),
-					"policy under a wide level": open && has && s.ref.view(g, tb) == permission.Sandboxed,
-					"attribute missing":         has && len(pol.Where) > 0 && s.ref.view(g, tb) == permission.Sandboxed && s.ref.people[p].Attributes[pol.Where[0].Attribute] == "",
+					"pending":                   open && s.ref.Pending(g, tb),
+					"wide on strict":            open && s.ref.ClosedToWide(tb) && !s.ref.Internal(g),
+					"policy under a wide level": open && has && s.ref.View(g, tb) == permission.Sandboxed,
+					"attribute missing":         has && len(pol.Where) > 0 && s.ref.View(g, tb) == permission.Sandboxed && s.ref.People[p].Attributes[pol.Where[0].Attribute] == "",
 				} {
 					if is {
 						seen[name]++

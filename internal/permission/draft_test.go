@@ -5,6 +5,7 @@ import (
 
 	"github.com/sluice-bi/sluice/internal/catalog"
 	"github.com/sluice-bi/sluice/internal/permission"
+	"github.com/sluice-bi/sluice/internal/permission/reference"
 	"pgregory.net/rapid"
 )
 
@@ -58,8 +59,8 @@ func (s *scene) edit(t *rapid.T, e permission.Edit) (before *permission.Graph, w
 // views is what a group gives of every table, by the reference.
 func (s *scene) views(g permission.GroupID) map[catalog.TableID]permission.Level {
 	views := map[catalog.TableID]permission.Level{}
-	for id, tb := range s.ref.tables {
-		views[id] = s.ref.view(g, tb)
+	for id, tb := range s.ref.Tables {
+		views[id] = s.ref.View(g, tb)
 	}
 	return views
 }
@@ -68,9 +69,9 @@ func (s *scene) views(g permission.GroupID) map[catalog.TableID]permission.Level
 // of the whole database and counts as the query builder here.
 func (s *scene) gives(g permission.GroupID) map[catalog.TableID][3]permission.Level {
 	gives := map[catalog.TableID][3]permission.Level{}
-	for id, tb := range s.ref.tables {
+	for id, tb := range s.ref.Tables {
 		gives[id] = [3]permission.Level{
-			min(s.ref.create(g, tb), permission.QueryBuilder), s.ref.level(g, permission.Download, tb), s.ref.level(g, permission.DataModel, tb),
+			min(s.ref.Create(g, tb), permission.QueryBuilder), s.ref.Level(g, permission.Download, tb), s.ref.Level(g, permission.DataModel, tb),
 		}
 	}
 	return gives
@@ -104,24 +105,24 @@ func TestGrantLiftsNothing(t *testing.T) {
 		}
 		g := e.Group
 		closed := map[catalog.TableID]string{}
-		for id, tb := range s.ref.tables {
-			cell, _ := s.ref.written(g, permission.View, tb)
-			_, policy := s.ref.policies[policy{g, id}]
+		for id, tb := range s.ref.Tables {
+			cell, _ := s.ref.Written(g, permission.View, tb)
+			_, policy := s.ref.Policies[reference.Policy{Group: g, Table: id}]
 			switch {
 			case tb.Database != e.Database || tb.Until != 0:
 			case cell.Level == permission.Blocked:
 				closed[id] = "blocked"
-			case s.ref.view(g, tb) == permission.Sandboxed:
+			case s.ref.View(g, tb) == permission.Sandboxed:
 				closed[id] = "sandboxed"
-			case policy && s.ref.view(g, tb) != permission.Unrestricted:
+			case policy && s.ref.View(g, tb) != permission.Unrestricted:
 				closed[id] = "under a policy"
-			case s.ref.pending(g, tb) && cell.Level == permission.Unrestricted && e.Scope.Depth != permission.OfTable:
+			case s.ref.Pending(g, tb) && cell.Level == permission.Unrestricted && e.Scope.Depth != permission.OfTable:
 				closed[id] = "pending"
 			}
 		}
 		before, _ := s.edit(t, e)
 		for id, was := range closed {
-			if now := s.ref.view(g, s.ref.tables[id]); now == permission.Unrestricted || now == permission.Impersonated {
+			if now := s.ref.View(g, s.ref.Tables[id]); now == permission.Unrestricted || now == permission.Impersonated {
 				s.fatal(t, "%+v opens table %d, which was %s; the changes were %v", e, id, was, permission.Diff(before, s.graph))
 			}
 		}
@@ -171,33 +172,33 @@ func TestWhatIsWrittenIsThere(t *testing.T) {
 			return
 		}
 		blocked := false
-		for _, tb := range s.ref.tables {
-			cell, _ := s.ref.written(e.Group, permission.View, tb)
+		for _, tb := range s.ref.Tables {
+			cell, _ := s.ref.Written(e.Group, permission.View, tb)
 			blocked = blocked || cell.Level == permission.Blocked
 		}
 		before, _ := s.edit(t, e)
-		for id, tb := range s.ref.tables {
+		for id, tb := range s.ref.Tables {
 			switch {
 			case tb.Database != e.Database,
 				e.Scope.Depth == permission.OfSchema && tb.Schema != e.Scope.Schema,
 				e.Scope.Depth == permission.OfTable && id != e.Scope.Table:
 				continue
 			}
-			cell, _ := s.ref.written(e.Group, e.Kind, tb)
+			cell, _ := s.ref.Written(e.Group, e.Kind, tb)
 			exact := e.Scope.Depth == permission.OfTable || e.Kind != permission.View && e.Kind != permission.Create
 			skipped := e.Kind == permission.Create && e.Level > permission.None && blocked
 			if exact && !skipped && cell.Level != e.Level {
 				s.fatal(t, "after %+v there is %+v on table %d; the changes were %v", e, cell, id, permission.Diff(before, s.graph))
 			}
 			if e.Kind == permission.View && e.Level <= permission.Blocked {
-				if c := s.ref.create(e.Group, tb); c > permission.None {
+				if c := s.ref.Create(e.Group, tb); c > permission.None {
 					s.fatal(t, "after %+v table %d may still be asked", e, id)
 				}
-				if v := s.ref.view(e.Group, tb); v > permission.Blocked {
+				if v := s.ref.View(e.Group, tb); v > permission.Blocked {
 					s.fatal(t, "after %+v table %d is still open", e, id)
 				}
 			}
-			if e.Kind == permission.View && e.Level == permission.Blocked && s.ref.level(e.Group, permission.Download, tb) > permission.None {
+			if e.Kind == permission.View && e.Level == permission.Blocked && s.ref.Level(e.Group, permission.Download, tb) > permission.None {
 				s.fatal(t, "after %+v table %d may still be exported", e, id)
 			}
 		}
@@ -216,7 +217,7 @@ func TestWideWritesLiftNothing(t *testing.T) {
 		}
 		was := s.views(e.Group)
 		below := map[catalog.TableID]bool{}
-		for id, tb := range s.ref.tables {
+		for id, tb := range s.ref.Tables {
 			c := s.graph.Cell(e.Group, tb.Database, permission.View, permission.OneTable(id))
 			below[id] = c.Level == permission.Blocked
 		}
@@ -256,15 +257,15 @@ func TestDraftsLeaveATidyGraph(t *testing.T) {
 		}
 		for g := range s.graph.Groups() {
 			native := s.graph.Cell(g.ID, db, permission.Create, permission.WholeDatabase()).Level == permission.Native
-			for id, tb := range s.ref.tables {
+			for id, tb := range s.ref.Tables {
 				if tb.Database != db {
 					continue
 				}
-				if s.ref.levels[place{g.ID, db, permission.View, permission.OneTable(id)}].Level == permission.Sandboxed && !s.ref.marks[id].Governed {
+				if s.ref.Levels[reference.Place{Group: g.ID, Database: db, Kind: permission.View, Scope: permission.OneTable(id)}].Level == permission.Sandboxed && !s.ref.Marks[id].Governed {
 					s.fatal(t, "table %d is sandboxed for group %d and not governed", id, g.ID)
 				}
-				written, _ := s.ref.written(g.ID, permission.Create, tb)
-				if native && written.Level == permission.None && s.ref.view(g.ID, tb) > permission.Blocked {
+				written, _ := s.ref.Written(g.ID, permission.Create, tb)
+				if native && written.Level == permission.None && s.ref.View(g.ID, tb) > permission.Blocked {
 					s.fatal(t, "group %d has SQL on database %d and an exception on table %d, which it may view; last was %+v", g.ID, db, id, e)
 				}
 			}
@@ -282,9 +283,9 @@ func TestPendingTablesStayPending(t *testing.T) {
 			return
 		}
 		waiting := map[catalog.TableID]bool{}
-		for id, tb := range s.ref.tables {
-			cell, _ := s.ref.written(e.Group, permission.View, tb)
-			waiting[id] = tb.Until == 0 && cell.Level == permission.Unrestricted && s.ref.pending(e.Group, tb)
+		for id, tb := range s.ref.Tables {
+			cell, _ := s.ref.Written(e.Group, permission.View, tb)
+			waiting[id] = tb.Until == 0 && cell.Level == permission.Unrestricted && s.ref.Pending(e.Group, tb)
 			inside := tb.Database == e.Database && (e.Scope.Depth == permission.OfDatabase || e.Scope.Depth == permission.OfSchema && e.Scope.Schema == tb.Schema || e.Scope.Table == id)
 			if inside && (e.Op == permission.OpSet && e.Kind == permission.View || e.Op == permission.OpSandbox) {
 				waiting[id] = false // this decides
@@ -292,7 +293,7 @@ func TestPendingTablesStayPending(t *testing.T) {
 		}
 		before, _ := s.edit(t, e)
 		for id, was := range waiting {
-			if was && s.ref.view(e.Group, s.ref.tables[id]) > permission.Blocked {
+			if was && s.ref.View(e.Group, s.ref.Tables[id]) > permission.Blocked {
 				s.fatal(t, "%+v opens table %d, which was pending; the changes were %v", e, id, permission.Diff(before, s.graph))
 			}
 		}
@@ -309,7 +310,7 @@ func TestSandboxesAreNeverOpenInBetween(t *testing.T) {
 		if !ok || s.graph.Sandbox(e.Group, e.Scope.Table) != nil {
 			return
 		}
-		tb := s.ref.tables[e.Scope.Table]
+		tb := s.ref.Tables[e.Scope.Table]
 		where := []permission.AttributeEquality{{Field: s.graph.Catalog().Fields(tb.ID)[1].ID, Attribute: "org"}}
 		policy := func() {
 			d := s.graph.Draft()
@@ -325,7 +326,7 @@ func TestSandboxesAreNeverOpenInBetween(t *testing.T) {
 		}
 		for _, do := range []func(){first, second} {
 			do()
-			if is := s.ref.view(e.Group, tb); is > permission.Sandboxed || is == permission.Impersonated {
+			if is := s.ref.View(e.Group, tb); is > permission.Sandboxed || is == permission.Impersonated {
 				s.fatal(t, "group %d is sandboxed on table %d and sees it %s", e.Group, tb.ID, permission.View.Word(is))
 			}
 		}
@@ -345,7 +346,7 @@ func TestEditsStayInTheirScope(t *testing.T) {
 		was, gives := s.views(e.Group), s.gives(e.Group)
 		before, _ := s.edit(t, e)
 		for id, is := range s.views(e.Group) {
-			tb := s.ref.tables[id]
+			tb := s.ref.Tables[id]
 			inside := tb.Database == e.Database && (e.Scope.Depth == permission.OfSchema && e.Scope.Schema == tb.Schema || e.Scope.Table == id)
 			if !inside && tb.Until == 0 && is != was[id] {
 				s.fatal(t, "%+v makes table %d %s, which was %s; the changes were %v", e, id, permission.View.Word(is), permission.View.Word(was[id]), permission.Diff(before, s.graph))

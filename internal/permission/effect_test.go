@@ -1,12 +1,14 @@
 package permission_test
 
 import (
+	"maps"
 	"reflect"
 	"slices"
 	"testing"
 
 	"github.com/sluice-bi/sluice/internal/catalog"
 	"github.com/sluice-bi/sluice/internal/permission"
+	"github.com/sluice-bi/sluice/internal/permission/reference"
 	"pgregory.net/rapid"
 )
 
@@ -17,8 +19,8 @@ func TestWhoIsAFilterOverAllPeople(t *testing.T) {
 		s := draw(t)
 		for _, q := range s.questions() {
 			var want []permission.UserID
-			for _, p := range sortedKeys(s.ref.people) {
-				if s.ref.can(p, q.right, q.id) {
+			for _, p := range slices.Sorted(maps.Keys(s.ref.People)) {
+				if s.ref.Can(p, q.right, q.id) {
 					want = append(want, p)
 				}
 			}
@@ -37,17 +39,17 @@ type answers struct {
 	filters  [][][]permission.Filter // as the engine gives them
 }
 
-func (s *scene) answers(p permission.UserID, ref *reference, g *permission.Graph) answers {
+func (s *scene) answers(p permission.UserID, ref *reference.World, g *permission.Graph) answers {
 	var a answers
 	access := g.AccessOf(p)
 	for _, q := range s.questions() {
-		a.can = append(a.can, ref.can(p, q.right, q.id))
+		a.can = append(a.can, ref.Can(p, q.right, q.id))
 	}
-	for _, id := range sortedKeys(ref.tables) {
-		a.download = append(a.download, ref.download(p, id))
+	for _, id := range slices.Sorted(maps.Keys(ref.Tables)) {
+		a.download = append(a.download, ref.Download(p, id))
 		var filters [][]permission.Filter
 		for _, r := range []permission.Right{permission.QueryTable, permission.ShowTable} {
-			kept, _ := ref.rows(p, r, id, recordsOf(g.Catalog().Fields(id)))
+			kept, _ := ref.Rows(p, r, id, recordsOf(g.Catalog().Fields(id)))
 			a.kept = append(a.kept, kept)
 			rows, _ := access.Rows(r, id)
 			filters = append(filters, rows.Filters())
@@ -88,17 +90,17 @@ func TestEffectNamesEverybodyWhoGainsOrLoses(t *testing.T) {
 		before := s.graph
 		old := map[permission.UserID]answers{}
 		almighty := map[permission.UserID]bool{}
-		for p := range s.ref.people {
-			old[p], almighty[p] = s.answers(p, s.ref, before), s.ref.almighty(p)
+		for p := range s.ref.People {
+			old[p], almighty[p] = s.answers(p, s.ref, before), s.ref.Almighty(p)
 		}
 		done := len(s.changes)
 		s.mutate(t)
 		effect := permission.EffectOf(before, s.graph)
-		for p := range s.ref.people {
+		for p := range s.ref.People {
 			is := s.answers(p, s.ref, s.graph)
 			gain, lose := is.exceeds(old[p]), old[p].exceeds(is)
 			named := [2]bool{slices.Contains(effect.Gain, p), slices.Contains(effect.Lose, p)}
-			if almighty[p] && s.ref.almighty(p) && named != [2]bool{} {
+			if almighty[p] && s.ref.Almighty(p) && named != [2]bool{} {
 				s.fatal(t, "person %d stays an administrator and is named by %+v", p, effect)
 			}
 			if gain && !named[0] || lose && !named[1] {
@@ -127,7 +129,7 @@ func TestEffectOfTheCatalog(t *testing.T) {
 			return
 		}
 		old := map[permission.UserID]answers{}
-		for p := range s.ref.people {
+		for p := range s.ref.People {
 			old[p] = s.answers(p, s.ref, s.graph)
 		}
 		to := *tb
@@ -142,10 +144,10 @@ func TestEffectOfTheCatalog(t *testing.T) {
 		}
 		before := s.graph
 		s.graph = before.WithCatalog(before.Catalog().WithTable(to, fields))
-		s.ref.tables[tb.ID] = to
+		s.ref.Tables[tb.ID] = to
 		effect := permission.EffectOf(before, s.graph)
-		for p := range s.ref.people {
-			if s.ref.almighty(p) {
+		for p := range s.ref.People {
+			if s.ref.Almighty(p) {
 				continue
 			}
 			is := s.answers(p, s.ref, s.graph)

@@ -29,7 +29,7 @@ func (s *scene) wanted() map[asking]bool {
 	all := map[asking]bool{}
 	for _, p := range s.people() {
 		for _, q := range s.questions() {
-			all[asking{p, q.right, q.object}] = s.ref.can(p, q.right, q.id)
+			all[asking{p, q.right, q.object}] = s.ref.Can(p, q.right, q.id)
 		}
 	}
 	return all
@@ -62,8 +62,8 @@ func TestNoAnswerOutlivesItsState(t *testing.T) {
 			to := *tb
 			to.Until = now + 1
 			s.graph = s.graph.WithCatalog(s.graph.Catalog().WithTable(to, nil))
-			s.ref.tables[tb.ID] = to
-			s.ref.fill(s.graph.Catalog())
+			s.ref.Tables[tb.ID] = to
+			s.ref.Fill(s.graph.Catalog())
 		}
 		second, is := s.graph, s.wanted()
 		s.ask(t, second, is, "changed")

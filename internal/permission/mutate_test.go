@@ -2,6 +2,7 @@ package permission_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -81,7 +82,7 @@ func (s *scene) drawChange(t *rapid.T) permission.Change {
 
 // drawTable draws one of the tables; nil when there are none.
 func (s *scene) drawTable(t *rapid.T) *catalog.Table {
-	ids := sortedKeys(s.ref.tables)
+	ids := slices.Sorted(maps.Keys(s.ref.Tables))
 	if len(ids) == 0 {
 		return nil
 	}

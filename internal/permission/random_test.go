@@ -5,6 +5,7 @@ import (
 
 	"github.com/sluice-bi/sluice/internal/catalog"
 	"github.com/sluice-bi/sluice/internal/permission"
+	"github.com/sluice-bi/sluice/internal/permission/reference"
 	"pgregory.net/rapid"
 )
 
@@ -26,7 +27,7 @@ const (
 // what there is to ask about.
 type scene struct {
 	graph   *permission.Graph
-	ref     *reference
+	ref     *reference.World
 	changes []permission.Change
 	tidy    bool
 }
@@ -42,11 +43,11 @@ func drawTidy(t *rapid.T) *scene { return drawScene(t, true) }
 
 func drawScene(t *rapid.T, tidy bool) *scene {
 	c := drawCatalog(t)
-	s := &scene{graph: permission.New(c).WithRevisions(now, 1), ref: newReference(), tidy: tidy}
+	s := &scene{graph: permission.New(c).WithRevisions(now, 1), ref: reference.New(), tidy: tidy}
 	if below(t, 2, "remembering") == 1 {
 		s.graph = s.graph.Remembering(1 << 16)
 	}
-	s.ref.fill(c)
+	s.ref.Fill(c)
 	s.drawPeople(t)
 	s.drawLevels(t)
 	s.drawPolicies(t)
@@ -61,7 +62,7 @@ func (s *scene) do(t rapid.TB, c permission.Change) {
 		t.Fatalf("apply %s: %v", c, err)
 	}
 	s.graph = g
-	s.ref.write(c)
+	s.ref.Write(c)
 	s.changes = append(s.changes, c)
 }
 

@@ -1,4 +1,4 @@
-package permission_test
+package reference
 
 import (
 	"slices"
@@ -11,56 +11,56 @@ import (
 // begins with the sentence that it is.
 
 // queryTable: the view is open and a group lets its members ask.
-func (w *reference) queryTable(p permission.UserID, id catalog.TableID) bool {
-	if !w.known(p) || !w.there(id) {
+func (w *World) queryTable(p permission.UserID, id catalog.TableID) bool {
+	if !w.Known(p) || !w.there(id) {
 		return false
 	}
-	if w.almighty(p) {
+	if w.Almighty(p) {
 		return true
 	}
 	var levels []permission.Level
-	for _, g := range w.groupsOf(p) {
-		levels = append(levels, w.create(g, w.tables[id]))
+	for _, g := range w.GroupsOf(p) {
+		levels = append(levels, w.Create(g, w.Tables[id]))
 	}
-	return w.opens(p, w.tables[id]) && best(levels) >= permission.QueryBuilder
+	return w.opens(p, w.Tables[id]) && best(levels) >= permission.QueryBuilder
 }
 
 // showTable: as open, or the seeds' "no access", under which results saved in
 // a readable collection are shown all the same.
-func (w *reference) showTable(p permission.UserID, id catalog.TableID) bool {
-	if !w.known(p) || !w.there(id) {
+func (w *World) showTable(p permission.UserID, id catalog.TableID) bool {
+	if !w.Known(p) || !w.there(id) {
 		return false
 	}
-	t := w.tables[id]
-	return w.almighty(p) || w.opens(p, t) || w.effective(p, t) == permission.None
+	t := w.Tables[id]
+	return w.Almighty(p) || w.opens(p, t) || w.Effective(p, t) == permission.None
 }
 
 // describeTable: data-model, of any group.
-func (w *reference) describeTable(p permission.UserID, id catalog.TableID) bool {
-	if !w.known(p) || !w.there(id) {
+func (w *World) describeTable(p permission.UserID, id catalog.TableID) bool {
+	if !w.Known(p) || !w.there(id) {
 		return false
 	}
 	var levels []permission.Level
-	for _, g := range w.groupsOf(p) {
-		levels = append(levels, w.level(g, permission.DataModel, w.tables[id]))
+	for _, g := range w.GroupsOf(p) {
+		levels = append(levels, w.Level(g, permission.DataModel, w.Tables[id]))
 	}
-	return w.almighty(p) || best(levels) == permission.Yes
+	return w.Almighty(p) || best(levels) == permission.Yes
 }
 
 // seeTable: what can be queried or described is seen; a table of which saved
 // results are shown is not, by that alone.
-func (w *reference) seeTable(p permission.UserID, id catalog.TableID) bool {
+func (w *World) seeTable(p permission.UserID, id catalog.TableID) bool {
 	return w.queryTable(p, id) || w.describeTable(p, id)
 }
 
 // viewsSomething: what is written for the whole database shows rows, or what
 // the group gives on some table that is there.
-func (w *reference) viewsSomething(g permission.GroupID, d catalog.DatabaseID) bool {
-	if w.levels[place{g, d, permission.View, permission.WholeDatabase()}].Level > permission.Blocked {
+func (w *World) viewsSomething(g permission.GroupID, d catalog.DatabaseID) bool {
+	if w.Levels[Place{g, d, permission.View, permission.WholeDatabase()}].Level > permission.Blocked {
 		return true
 	}
 	for _, t := range w.tablesOf(d) {
-		if w.view(g, t) > permission.Blocked {
+		if w.View(g, t) > permission.Blocked {
 			return true
 		}
 	}
@@ -69,28 +69,28 @@ func (w *reference) viewsSomething(g permission.GroupID, d catalog.DatabaseID) b
 
 // wholeCreate is which questions one group lets its members ask of a whole
 // database. Where its view is none or blocked, that is none.
-func (w *reference) wholeCreate(g permission.GroupID, d catalog.DatabaseID) permission.Level {
+func (w *World) wholeCreate(g permission.GroupID, d catalog.DatabaseID) permission.Level {
 	if !w.viewsSomething(g, d) {
 		return permission.None
 	}
-	return w.levels[place{g, d, permission.Create, permission.WholeDatabase()}].Level
+	return w.Levels[Place{g, d, permission.Create, permission.WholeDatabase()}].Level
 }
 
 // queryNatively: one group has native on the database, and every table that is
 // there is plainly unrestricted for the person.
-func (w *reference) queryNatively(p permission.UserID, d catalog.DatabaseID) bool {
-	if _, ok := w.databases[d]; !ok || !w.known(p) {
+func (w *World) queryNatively(p permission.UserID, d catalog.DatabaseID) bool {
+	if _, ok := w.databases[d]; !ok || !w.Known(p) {
 		return false
 	}
-	if w.almighty(p) {
+	if w.Almighty(p) {
 		return true
 	}
 	for _, t := range w.tablesOf(d) {
-		if w.effective(p, t) != permission.Unrestricted {
+		if w.Effective(p, t) != permission.Unrestricted {
 			return false
 		}
 	}
-	for _, g := range w.groupsOf(p) {
+	for _, g := range w.GroupsOf(p) {
 		if w.wholeCreate(g, d) == permission.Native {
 			return true
 		}
@@ -99,28 +99,28 @@ func (w *reference) queryNatively(p permission.UserID, d catalog.DatabaseID) boo
 }
 
 // manageDatabase: details, of any group.
-func (w *reference) manageDatabase(p permission.UserID, d catalog.DatabaseID) bool {
-	if _, ok := w.databases[d]; !ok || !w.known(p) {
+func (w *World) manageDatabase(p permission.UserID, d catalog.DatabaseID) bool {
+	if _, ok := w.databases[d]; !ok || !w.Known(p) {
 		return false
 	}
 	var levels []permission.Level
-	for _, g := range w.groupsOf(p) {
-		levels = append(levels, w.levels[place{g, d, permission.Details, permission.WholeDatabase()}].Level)
+	for _, g := range w.GroupsOf(p) {
+		levels = append(levels, w.Levels[Place{g, d, permission.Details, permission.WholeDatabase()}].Level)
 	}
-	return w.almighty(p) || best(levels) == permission.Yes
+	return w.Almighty(p) || best(levels) == permission.Yes
 }
 
 // seeDatabase: something in it can be seen, or the whole of it managed,
 // described or asked, be it empty; never by a view alone.
-func (w *reference) seeDatabase(p permission.UserID, d catalog.DatabaseID) bool {
-	if _, ok := w.databases[d]; !ok || !w.known(p) {
+func (w *World) seeDatabase(p permission.UserID, d catalog.DatabaseID) bool {
+	if _, ok := w.databases[d]; !ok || !w.Known(p) {
 		return false
 	}
-	if w.almighty(p) || w.manageDatabase(p, d) {
+	if w.Almighty(p) || w.manageDatabase(p, d) {
 		return true
 	}
-	for _, g := range w.groupsOf(p) {
-		if w.levels[place{g, d, permission.DataModel, permission.WholeDatabase()}].Level == permission.Yes {
+	for _, g := range w.GroupsOf(p) {
+		if w.Levels[Place{g, d, permission.DataModel, permission.WholeDatabase()}].Level == permission.Yes {
 			return true
 		}
 		if w.wholeCreate(g, d) >= permission.QueryBuilder {
@@ -136,12 +136,12 @@ func (w *reference) seeDatabase(p permission.UserID, d catalog.DatabaseID) bool 
 }
 
 // collection is a person's level on a collection.
-func (w *reference) collection(p permission.UserID, c permission.CollectionID) permission.Level {
+func (w *World) collection(p permission.UserID, c permission.CollectionID) permission.Level {
 	node, ok := w.collections[c]
-	if !w.known(p) || !ok && c != permission.Root {
+	if !w.Known(p) || !ok && c != permission.Root {
 		return permission.None
 	}
-	if w.almighty(p) {
+	if w.Almighty(p) {
 		return permission.Write
 	}
 	// A personal collection is its owner's, whatever is written for groups.
@@ -152,18 +152,18 @@ func (w *reference) collection(p permission.UserID, c permission.CollectionID) p
 		return permission.None
 	}
 	var levels []permission.Level
-	for _, g := range w.groupsOf(p) {
+	for _, g := range w.GroupsOf(p) {
 		levels = append(levels, w.curators[shelf{g, c}].Level)
 	}
 	return best(levels)
 }
 
-// can answers for every right; object is the id of a database, a table or a
+// Can answers for every right; object is the id of a database, a table or a
 // collection as the right says, and 0 for Administer.
-func (w *reference) can(p permission.UserID, r permission.Right, object int64) bool {
+func (w *World) Can(p permission.UserID, r permission.Right, object int64) bool {
 	switch r {
 	case permission.Administer:
-		return w.almighty(p)
+		return w.Almighty(p)
 	case permission.SeeDatabase:
 		return w.seeDatabase(p, catalog.DatabaseID(object))
 	case permission.QueryNatively:
@@ -186,49 +186,49 @@ func (w *reference) can(p permission.UserID, r permission.Right, object int64) b
 	return false
 }
 
-// download is how much of a table's rows a person may export: the most of any
+// Download is how much of a table's rows a person may export: the most of any
 // group, but nothing by a group that blocks the table, and nothing of a table
 // of which no rows are shown.
-func (w *reference) download(p permission.UserID, id catalog.TableID) permission.Level {
+func (w *World) Download(p permission.UserID, id catalog.TableID) permission.Level {
 	if !w.showTable(p, id) {
 		return permission.None
 	}
-	if w.almighty(p) {
+	if w.Almighty(p) {
 		return permission.Full
 	}
 	var levels []permission.Level
-	for _, g := range w.groupsOf(p) {
-		if w.view(g, w.tables[id]) != permission.Blocked {
-			levels = append(levels, w.level(g, permission.Download, w.tables[id]))
+	for _, g := range w.GroupsOf(p) {
+		if w.View(g, w.Tables[id]) != permission.Blocked {
+			levels = append(levels, w.Level(g, permission.Download, w.Tables[id]))
 		}
 	}
 	return best(levels)
 }
 
-// record is a row of a table: the values of its fields, as text.
-type record map[catalog.FieldID]string
+// Record is a row of a table: the values of its fields, as text.
+type Record map[catalog.FieldID]string
 
-// rows says which of the records the person gets; ok is false for a refusal.
-func (w *reference) rows(p permission.UserID, r permission.Right, id catalog.TableID, records []record) (kept []int, ok bool) {
-	if r != permission.QueryTable && r != permission.ShowTable || !w.can(p, r, int64(id)) {
+// Rows says which of the records the person gets; ok is false for a refusal.
+func (w *World) Rows(p permission.UserID, r permission.Right, id catalog.TableID, records []Record) (kept []int, ok bool) {
+	if r != permission.QueryTable && r != permission.ShowTable || !w.Can(p, r, int64(id)) {
 		return nil, false
 	}
 	var filters [][]permission.Equality
-	if !w.almighty(p) {
-		if w.effective(p, w.tables[id]) == permission.Sandboxed {
-			filters, _ = w.sandboxFilters(p, w.tables[id])
+	if !w.Almighty(p) {
+		if w.Effective(p, w.Tables[id]) == permission.Sandboxed {
+			filters, _ = w.SandboxFilters(p, w.Tables[id])
 		}
 	}
 	for i, rec := range records {
-		if filters == nil || slices.ContainsFunc(filters, func(f []permission.Equality) bool { return keeps(f, rec) }) {
+		if filters == nil || slices.ContainsFunc(filters, func(f []permission.Equality) bool { return Keeps(f, rec) }) {
 			kept = append(kept, i)
 		}
 	}
 	return kept, true
 }
 
-// keeps tells whether the record satisfies every equality.
-func keeps(filter []permission.Equality, rec record) bool {
+// Keeps tells whether the record satisfies every equality.
+func Keeps(filter []permission.Equality, rec Record) bool {
 	for _, eq := range filter {
 		if rec[eq.Field] != eq.Value {
 			return false

@@ -1,4 +1,7 @@
-package permission_test
+// Package reference decides who may do what a second time, for tests: property
+// tests on random states compare [permission.Access] and the application
+// database with it. Start at [World].
+package reference
 
 import (
 	"fmt"
@@ -9,25 +12,25 @@ import (
 	"github.com/sluice-bi/sluice/internal/permission"
 )
 
-// reference answers the same questions as permission.Access, written a second
+// World answers the same questions as permission.Access, written a second
 // time from the text of the rules: plain maps, plain loops, nothing shared,
 // nothing remembered. It is slow, and it is meant to be read beside the
 // permission model sentence by sentence. Property tests compare the two.
 //
-// It is filled by interpreting changes itself (see [reference.write]), so that
+// It is filled by interpreting changes itself (see [World.Write]), so that
 // it depends neither on how a Graph stores things nor on how it reads them.
-type reference struct {
+type World struct {
 	databases   map[catalog.DatabaseID]catalog.Database
-	tables      map[catalog.TableID]catalog.Table
+	Tables      map[catalog.TableID]catalog.Table
 	fields      map[catalog.FieldID]catalog.Field
 	groups      map[permission.GroupID]permission.Group
-	people      map[permission.UserID]permission.User
+	People      map[permission.UserID]permission.User
 	members     map[membership]bool
-	levels      map[place]permission.Cell
+	Levels      map[Place]permission.Cell
 	collections map[permission.CollectionID]permission.CollectionNode
 	curators    map[shelf]permission.Cell
-	policies    map[policy]permission.Sandbox
-	marks       map[catalog.TableID]permission.TableMark
+	Policies    map[Policy]permission.Sandbox
+	Marks       map[catalog.TableID]permission.TableMark
 	strict      map[catalog.DatabaseID]bool
 }
 
@@ -36,12 +39,12 @@ type membership struct {
 	group  permission.GroupID
 }
 
-// place is where a level of the data graph is written.
-type place struct {
-	group    permission.GroupID
-	database catalog.DatabaseID
-	kind     permission.Kind
-	scope    permission.Scope
+// Place is where a level of the data graph is written.
+type Place struct {
+	Group    permission.GroupID
+	Database catalog.DatabaseID
+	Kind     permission.Kind
+	Scope    permission.Scope
 }
 
 // shelf is where a level of the collection graph is written.
@@ -50,30 +53,32 @@ type shelf struct {
 	collection permission.CollectionID
 }
 
-type policy struct {
-	group permission.GroupID
-	table catalog.TableID
+// Policy is which sandbox policy it is.
+type Policy struct {
+	Group permission.GroupID
+	Table catalog.TableID
 }
 
-func newReference() *reference {
-	return &reference{
+// New is a world with nothing in it.
+func New() *World {
+	return &World{
 		databases:   map[catalog.DatabaseID]catalog.Database{},
-		tables:      map[catalog.TableID]catalog.Table{},
+		Tables:      map[catalog.TableID]catalog.Table{},
 		fields:      map[catalog.FieldID]catalog.Field{},
 		groups:      map[permission.GroupID]permission.Group{},
-		people:      map[permission.UserID]permission.User{},
+		People:      map[permission.UserID]permission.User{},
 		members:     map[membership]bool{},
-		levels:      map[place]permission.Cell{},
+		Levels:      map[Place]permission.Cell{},
 		collections: map[permission.CollectionID]permission.CollectionNode{},
 		curators:    map[shelf]permission.Cell{},
-		policies:    map[policy]permission.Sandbox{},
-		marks:       map[catalog.TableID]permission.TableMark{},
+		Policies:    map[Policy]permission.Sandbox{},
+		Marks:       map[catalog.TableID]permission.TableMark{},
 		strict:      map[catalog.DatabaseID]bool{},
 	}
 }
 
-// write does what a change says.
-func (w *reference) write(c permission.Change) {
+// Write does what a change says.
+func (w *World) Write(c permission.Change) {
 	switch c := c.(type) {
 	case permission.SetGroup:
 		if c.To == nil {
@@ -83,9 +88,9 @@ func (w *reference) write(c permission.Change) {
 		}
 	case permission.SetUser:
 		if c.To == nil {
-			delete(w.people, c.From.ID)
+			delete(w.People, c.From.ID)
 		} else {
-			w.people[c.To.ID] = *c.To
+			w.People[c.To.ID] = *c.To
 		}
 	case permission.SetMembership:
 		if c.To {
@@ -94,10 +99,10 @@ func (w *reference) write(c permission.Change) {
 			delete(w.members, membership{c.User, c.Group})
 		}
 	case permission.SetDataAccess:
-		if at := (place{c.Group, c.Database, c.Kind, c.Scope}); c.To.Set {
-			w.levels[at] = c.To
+		if at := (Place{c.Group, c.Database, c.Kind, c.Scope}); c.To.Set {
+			w.Levels[at] = c.To
 		} else {
-			delete(w.levels, at)
+			delete(w.Levels, at)
 		}
 	case permission.SetCollectionAccess:
 		if at := (shelf{c.Group, c.Collection}); c.To.Set {
@@ -107,12 +112,12 @@ func (w *reference) write(c permission.Change) {
 		}
 	case permission.SetSandbox:
 		if c.To == nil {
-			delete(w.policies, policy{c.From.Group, c.From.Table})
+			delete(w.Policies, Policy{c.From.Group, c.From.Table})
 		} else {
-			w.policies[policy{c.To.Group, c.To.Table}] = *c.To
+			w.Policies[Policy{c.To.Group, c.To.Table}] = *c.To
 		}
 	case permission.SetTableMark:
-		w.marks[c.Table] = c.To
+		w.Marks[c.Table] = c.To
 	case permission.SetStrict:
 		w.strict[c.Database] = c.To
 	case permission.SetCollection:
@@ -126,12 +131,12 @@ func (w *reference) write(c permission.Change) {
 	}
 }
 
-// fill reads the catalog.
-func (w *reference) fill(c *catalog.Snapshot) {
+// Fill reads the catalog.
+func (w *World) Fill(c *catalog.Snapshot) {
 	for d := range c.Databases() {
 		w.databases[d.ID] = *d
 		for t := range c.Tables(d.ID) {
-			w.tables[t.ID] = *t
+			w.Tables[t.ID] = *t
 			for _, f := range c.Fields(t.ID) {
 				w.fields[f.ID] = *f
 			}
@@ -139,24 +144,25 @@ func (w *reference) fill(c *catalog.Snapshot) {
 	}
 }
 
-func (w *reference) String() string {
+// String writes everything down that answers depend on.
+func (w *World) String() string {
 	s := ""
-	for _, id := range sortedKeys(w.tables) {
-		t := w.tables[id]
-		s += fmt.Sprintf("table %d of %d %q since %d until %d mark %+v strict %v\n", id, t.Database, t.Schema, t.Since, t.Until, w.marks[id], w.strict[t.Database])
+	for _, id := range sortedKeys(w.Tables) {
+		t := w.Tables[id]
+		s += fmt.Sprintf("table %d of %d %q since %d until %d mark %+v strict %v\n", id, t.Database, t.Schema, t.Since, t.Until, w.Marks[id], w.strict[t.Database])
 	}
-	for _, id := range sortedKeys(w.people) {
-		s += fmt.Sprintf("person %d active %v attributes %v groups %v\n", id, w.people[id].Active, w.people[id].Attributes, w.groupsOf(id))
+	for _, id := range sortedKeys(w.People) {
+		s += fmt.Sprintf("person %d active %v attributes %v groups %v\n", id, w.People[id].Active, w.People[id].Attributes, w.GroupsOf(id))
 	}
 	var lines []string
-	for at, c := range w.levels {
-		lines = append(lines, fmt.Sprintf("group %d internal %v database %d%s: %s %s wide %v at %d", at.group, w.groups[at.group].Internal, at.database, at.scope, at.kind, at.kind.Word(c.Level), c.Wide, c.At))
+	for at, c := range w.Levels {
+		lines = append(lines, fmt.Sprintf("group %d internal %v database %d%s: %s %s wide %v at %d", at.Group, w.groups[at.Group].Internal, at.Database, at.Scope, at.Kind, at.Kind.Word(c.Level), c.Wide, c.At))
 	}
 	for at, c := range w.curators {
 		lines = append(lines, fmt.Sprintf("group %d collection %s: %s", at.group, at.collection, permission.Collection.Word(c.Level)))
 	}
-	for at, pol := range w.policies {
-		lines = append(lines, fmt.Sprintf("group %d policy on table %d: %v", at.group, at.table, pol.Where))
+	for at, pol := range w.Policies {
+		lines = append(lines, fmt.Sprintf("group %d policy on table %d: %v", at.Group, at.Table, pol.Where))
 	}
 	for id, c := range w.collections {
 		lines = append(lines, "collection "+strconv.Itoa(int(id))+fmt.Sprintf(" %+v", c))
