@@ -93,8 +93,9 @@ func (m *made) begin() {
 	m.t.Helper()
 	m.synced = map[string][]store.SyncedTable{}
 	for _, d := range m.c.Databases {
+		// Not as the sample: the cases share a database, and it has one sample.
 		made := must[store.Database](m.t)(m.s.CreateDatabase(m.t.Context(), store.Actor{}, store.Database{
-			Name: m.prefix + d.Name, Engine: "sqlite", Sample: d.Sample, Details: json.RawMessage(`{}`)}))
+			Name: m.prefix + d.Name, Engine: "sqlite", Details: json.RawMessage(`{}`)}))
 		m.w.Databases[d.Name] = made.ID
 		m.sync(d.Name, func(t accesscase.Table) bool { return !t.New })
 	}
