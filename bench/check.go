@@ -90,10 +90,13 @@ func (b *bench) check() error {
 	g := s.store.Graph()
 	asks := w.questions(pick(b.quick, 20_000, 250_000))
 
+	before := alive()
 	mallocs, begun := allocated(), time.Now()
 	yes := pass(g, asks)
 	b.tell(fmt.Sprintf("the first pass over %d questions, cold", len(asks)), "%s a check, %.2f allocations a check; %d%% are answered yes",
 		shortly(time.Since(begun), len(asks)), float64(allocated()-mallocs)/float64(len(asks)), 100*yes/len(asks))
+
+	b.tell("what the server keeps of it", "%s of answers, beside everything else that is alive: %s", size(alive()-before), size(before))
 
 	answers := w.answersOf(asks, func(a asked) bool { return may(g, a) })
 	var runs []versus

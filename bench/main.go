@@ -14,6 +14,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -106,7 +107,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// measure is the work of a child: one promise, its outcome as JSON.
+// measure is the work of a child: one promise, its checks as lines of JSON.
 func (o *options) measure(ctx context.Context, stdout, stderr io.Writer) error {
 	for _, p := range promises {
 		if p.name != o.child {
@@ -123,14 +124,14 @@ func (o *options) measure(ctx context.Context, stdout, stderr io.Writer) error {
 			}
 			defer pprof.StopCPUProfile()
 		}
-		b := &bench{ctx: ctx, quick: o.quick, dir: o.dir, own: filepath.Join(o.dir, p.name), postgres: o.postgres, log: stderr}
+		b := &bench{ctx: ctx, quick: o.quick, dir: o.dir, own: filepath.Join(o.dir, p.name), postgres: o.postgres, out: stdout, log: stderr}
 		if err := os.MkdirAll(b.own, 0o700); err != nil {
 			return err
 		}
 		if err := p.measure(b); err != nil { // what was measured before it is told
 			b.demand(p.name, "to be measured", false, "%v", err)
 		}
-		return json.NewEncoder(stdout).Encode(b.checks)
+		return nil
 	}
 	return fmt.Errorf("there is no promise %q", o.child)
 }
@@ -191,12 +192,19 @@ func (o *options) spawn(ctx context.Context, p promise, dir string, stderr io.Wr
 	c.WaitDelay = 10 * time.Second
 	c.Stderr = stderr
 	out, err := c.Output()
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", p.name, err)
-	}
 	var checks []check
-	return checks, json.Unmarshal(out, &checks)
+	for lines := json.NewDecoder(bytes.NewReader(out)); lines.More(); {
+		var found check
+		if err := lines.Decode(&found); err != nil {
+			return checks, err
+		}
+		checks = append(checks, found)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return checks, context.Cause(ctx)
+	case err != nil:
+		return checks, fmt.Errorf("%s: %w", p.name, err)
+	}
+	return checks, nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -38,8 +39,8 @@ type bench struct {
 	dir      string // shared with the other promises of the run
 	own      string // a folder of its own
 	postgres string
+	out      io.Writer // takes the checks, a line of JSON each
 	log      io.Writer
-	checks   []check
 }
 
 // check is one row of the table.
@@ -67,21 +68,30 @@ func pick[T any](quick bool, small, full T) T {
 
 // tell adds a row without a verdict.
 func (b *bench) tell(what, format string, args ...any) {
-	b.checks = append(b.checks, check{What: what, Measured: fmt.Sprintf(format, args...), Held: true})
-	b.progress("%s: %s", what, fmt.Sprintf(format, args...))
+	b.add(check{What: what, Measured: fmt.Sprintf(format, args...), Held: true})
 }
 
 // demand adds a row that is judged by a count.
 func (b *bench) demand(what, wanted string, held bool, format string, args ...any) {
-	c := check{What: what, Wanted: wanted, Measured: fmt.Sprintf(format, args...), Held: held}
-	b.checks = append(b.checks, c)
-	b.progress("%s: wanted %s, measured %s", what, wanted, c.Measured)
+	b.add(check{What: what, Wanted: wanted, Measured: fmt.Sprintf(format, args...), Held: held})
 }
 
 // demandTime adds a row that is judged by a time or a ratio of times.
 func (b *bench) demandTime(what, wanted string, held bool, format string, args ...any) {
-	b.demand(what, wanted, held, format, args...)
-	b.checks[len(b.checks)-1].Timed = true
+	b.add(check{What: what, Wanted: wanted, Measured: fmt.Sprintf(format, args...), Held: held, Timed: true})
+}
+
+// add tells at once what was found, so that it is known should the rest have
+// to be given up.
+func (b *bench) add(c check) {
+	if err := json.NewEncoder(b.out).Encode(c); err != nil {
+		panic(err) // the one who asked has gone
+	}
+	wanted := ""
+	if !c.told() {
+		wanted = "wanted " + c.Wanted + ", measured "
+	}
+	b.progress("%s: %s%s", c.What, wanted, c.Measured)
 }
 
 func (b *bench) progress(format string, args ...any) {

@@ -90,12 +90,6 @@ func (s *server) footprint(path string) (footprint, error) {
 	// Memory is looked at after a collection, so that garbage does not count.
 	// The collector is off otherwise: it would run at moments of its own.
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
-	alive := func() int64 {
-		runtime.GC()
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return int64(m.HeapAlloc)
-	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	if _, err := s.ask(io.Discard, "GET", path, ""); err != nil {
@@ -108,6 +102,14 @@ func (s *server) footprint(path string) (footprint, error) {
 	w := &sampler{every: first.bytes / 10, sample: func() { f.held = max(f.held, alive()-base) }}
 	_, err = s.ask(w, "GET", path, "")
 	return f, err
+}
+
+// alive is how many bytes of memory are reachable.
+func alive() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
 
 // sampler calls sample every so many bytes.
