@@ -16,7 +16,7 @@ type room[V any] [roomSize]V
 
 // Get returns the value of k. It does not allocate.
 func (d Dense[K, V]) Get(k K) (v V) {
-	if i := uint64(k) / roomSize; i < uint64(len(d.rooms)) && d.rooms[i] != nil { // a negative k is a large i
+	if i := uint64(k) / roomSize; i < uint64(len(d.rooms)) { // a negative k is a large i
 		v = d.rooms[i][uint64(k)%roomSize]
 	}
 	return v
@@ -35,17 +35,16 @@ func (d Dense[K, V]) SetAll(entries []Entry[K, V]) Dense[K, V] {
 		panic("intmap: negative key")
 	}
 	rooms := slices.Clone(d.rooms)
-	if missing := int(entries[len(entries)-1].Key/roomSize) + 1 - len(rooms); missing > 0 {
-		rooms = append(rooms, make([]*room[V], missing)...)
+	if last := int(entries[len(entries)-1].Key / roomSize); last >= len(rooms) {
+		for empty := new(room[V]); len(rooms) <= last; {
+			rooms = append(rooms, empty)
+		}
 	}
 	copied := -1
 	for _, e := range entries {
 		if i := int(e.Key / roomSize); i != copied {
-			r := &room[V]{}
-			if rooms[i] != nil {
-				*r = *rooms[i]
-			}
-			rooms[i], copied = r, i
+			r := *rooms[i]
+			rooms[i], copied = &r, i
 		}
 		rooms[copied][e.Key%roomSize] = e.Value
 	}

@@ -1,6 +1,7 @@
 package permission
 
 import (
+	"iter"
 	"sync/atomic"
 
 	"github.com/sluice-bi/sluice/internal/catalog"
@@ -25,9 +26,9 @@ import (
 // lock and do not allocate.
 type memo struct {
 	stamp atomic.Uint64 // the last one given out
-	lines atomic.Pointer[lines]
-	was   atomic.Pointer[lines] // the block before
-	limit int                   // lines of a block at most
+	lines atomic.Pointer[block]
+	was   atomic.Pointer[block] // the block before
+	limit uint64                // lines of a block at most
 	filed atomic.Int64          // lines of the block that are taken
 }
 
@@ -59,7 +60,7 @@ const DefaultMemory = 64 << 20
 // remembered: it is to be called on an empty graph.
 func (g *Graph) Remembering(bytes int) *Graph {
 	n := *g
-	n.memo = &memo{limit: bytes / lineSize / 2}
+	n.memo = &memo{limit: uint64(bytes) / lineSize / 2}
 	for d := range n.Catalog().Databases() {
 		n.renew(d.ID)
 	}
@@ -100,26 +101,13 @@ func (g *Graph) renewCatalog(old *catalog.Snapshot) {
 	}
 }
 
-// remembered answers a right on a table that is there, from the memo when it
-// can. It is written out so that most checks end after one line was read.
-func (a Access) remembered(r Right, id catalog.TableID, d catalog.DatabaseID) bool {
-	stamp, number := a.g.stamps.Get(d), uint64(id)/shelf
-	key := a.stamp<<shelfBits | number
-	if b := a.g.memo.lines.Load(); b != nil && number < ofTheBase {
-		// Not a loop with a branch: the processor need not guess which it is.
-		at := (*b)[b.at(key, stamp):][:setSize]
-		i := same(at[1].key.Load(), key) + 2*same(at[2].key.Load(), key) + 3*same(at[3].key.Load(), key)
-		if l := &at[i%setSize]; l.key.Load() == key {
-			if v := l.value.Load(); v>>valueBits == stamp {
-				return v>>bit(r, id)&1 != 0
-			}
-		}
+// one is 1 for true, without a branch.
+func one(b bool) (n uint64) {
+	if b {
+		n = 1
 	}
-	return a.ask(r, id, d, stamp)
+	return n
 }
-
-// same is 1 for equal numbers, else 0.
-func same(a, b uint64) uint64 { return ((a^b)|-(a^b))>>63 ^ 1 }
 
 // bit is where a right on a table stands in a line's value.
 func bit(r Right, id catalog.TableID) uint64 { return (uint64(id)%shelf*4 + uint64(r-SeeTable)) & 31 }
@@ -176,23 +164,40 @@ func (a Access) rememberedDatabase(r Right, d catalog.DatabaseID) bool {
 	return bits&(asked<<1) != 0
 }
 
-// lines is a block of memory: a power of two of them, and ways more.
-type lines []line
-
-// at is the first of the lines in which an answer may be filed.
-func (b lines) at(key, stamp uint64) uint64 {
-	h := (key ^ stamp<<valueBits) * 0x9E3779B97F4A7C15
-	return (h ^ h>>32) & uint64(len(b)-setSize-1) &^ (setSize - 1)
+// block is the lines, in sets; their number is a power of two, of which mask is
+// one less, and one that takes what the last has no place for.
+type block struct {
+	mask uint64
+	sets []set
 }
 
-func (b *lines) get(key, stamp uint64) (bits uint64, ok bool) {
+type set [setSize]line
+
+// hash says, in its lower bits, in which set an answer is filed first.
+func hash(key, stamp uint64) uint64 {
+	h := (key ^ stamp<<valueBits) * 0x9E3779B97F4A7C15
+	return h ^ h>>32
+}
+
+// at yields the lines in which an answer may be filed.
+func (b *block) at(key, stamp uint64) iter.Seq[*line] {
+	return func(yield func(*line) bool) {
+		first := hash(key, stamp) & b.mask
+		for i := range uint64(ways) {
+			if !yield(&b.sets[first+i/setSize][i%setSize]) {
+				return
+			}
+		}
+	}
+}
+
+func (b *block) get(key, stamp uint64) (bits uint64, ok bool) {
 	if b == nil {
 		return 0, false
 	}
-	at := (*b)[b.at(key, stamp):][:ways]
-	for i := range at {
-		if at[i].key.Load() == key {
-			if value := at[i].value.Load(); value>>valueBits == stamp {
+	for l := range b.at(key, stamp) {
+		if l.key.Load() == key {
+			if value := l.value.Load(); value>>valueBits == stamp {
 				return value & (1<<valueBits - 1), true
 			}
 		}
@@ -207,9 +212,7 @@ func (m *memo) put(key, stamp, bits uint64, g *Graph) {
 	if b == nil {
 		b = m.renew(nil, g)
 	}
-	at := (*b)[b.at(key, stamp):][:ways]
-	for i := range at {
-		l := &at[i]
+	for l := range b.at(key, stamp) {
 		if l.key.Load() == key && l.value.Load()>>valueBits == stamp {
 			l.value.Or(bits)
 			return
@@ -217,7 +220,7 @@ func (m *memo) put(key, stamp, bits uint64, g *Graph) {
 		if l.key.CompareAndSwap(0, writing) {
 			l.value.Store(stamp<<valueBits | bits)
 			l.key.Store(key)
-			if m.filed.Add(1) > int64(len(*b)/4) {
+			if m.filed.Add(1) > int64(b.mask) { // a quarter of the lines
 				m.renew(b, g)
 			}
 			return
@@ -227,23 +230,24 @@ func (m *memo) put(key, stamp, bits uint64, g *Graph) {
 
 // renew puts a fresh block in the place of the old one: of twice the size, if
 // it may have that and the graph has use for it.
-func (m *memo) renew(old *lines, g *Graph) *lines {
-	n := 256
-	for n > max(m.limit, 2*ways) {
-		n /= 2
+func (m *memo) renew(old *block, g *Graph) *block {
+	sets := uint64(64)
+	for sets*setSize > m.limit && sets > 2 {
+		sets /= 2
 	}
 	if old != nil {
-		n = len(*old) - setSize
+		sets = old.mask + 1
 		databases, tables := g.Catalog().Len()
-		if useful := 8 * g.users.Len() * (databases + tables/shelf); 2*n <= min(m.limit, useful) {
-			n *= 2
+		useful := 8 * uint64(g.users.Len()) * uint64(databases+tables/shelf)
+		if 2*sets*setSize <= min(m.limit, useful) {
+			sets *= 2
 		}
 	}
-	fresh := make(lines, n+setSize)
-	if !m.lines.CompareAndSwap(old, &fresh) {
+	fresh := &block{sets - 1, make([]set, sets+1)}
+	if !m.lines.CompareAndSwap(old, fresh) {
 		return m.lines.Load()
 	}
 	m.filed.Store(0)
 	m.was.Store(old)
-	return &fresh
+	return fresh
 }
