@@ -69,9 +69,23 @@ func (m *matter) compare(a, b Access) outcome {
 			seen[s], last = true, s
 		}
 		p, q := a.profile(was), b.profile(is)
-		o = o.and(outcome{q.exceeds(p), p.exceeds(q)})
+		more, less := p, q
+		if a.u != nil && b.u != nil {
+			more, less = p.orUnwritten(was), q.orUnwritten(is)
+		}
+		o = o.and(outcome{q.exceeds(more), p.exceeds(less)})
 	}
 	return o
+}
+
+// orUnwritten is, for a table that is not there, what everybody may do with a
+// table of which nothing is written: be shown what is saved. That a table comes
+// or goes gives and takes nobody that, since nothing can be saved of it.
+func (p profile) orUnwritten(t *catalog.Table) profile {
+	if t == nil || !t.Active() {
+		return profile{rights: 1 << (ShowTable - SeeTable), shown: Rows{all: true}}
+	}
+	return p
 }
 
 // mentioned collects the tables of a database that a level or a policy of the
