@@ -24,8 +24,11 @@ type sampleDetails struct {
 // sampleHere is the sample's connection on this machine.
 func (d *Door) sampleHere(stored json.RawMessage) (json.RawMessage, error) {
 	var is sampleDetails
-	if err := json.Unmarshal(stored, &is); err != nil || filepath.IsAbs(is.DB) {
-		return stored, nil // what cannot be read is refused by who connects
+	if err := json.Unmarshal(stored, &is); err != nil {
+		return nil, err
+	}
+	if filepath.IsAbs(is.DB) { // an earlier version stored it
+		return stored, nil
 	}
 	return json.Marshal(sampleDetails{filepath.Join(d.folder, is.DB)})
 }

@@ -28,7 +28,7 @@ func (l Lease) Held() bool { return l.term != nil && l.term.held() }
 // [ErrNoLease] as its cause. What the store is asked to write under it is
 // refused once the lease is lost. The caller calls stop.
 func (l Lease) Context(ctx context.Context) (_ context.Context, stop func()) {
-	if l.term == nil {
+	if !l.Held() {
 		ctx, cancel := context.WithCancelCause(ctx)
 		cancel(ErrNoLease)
 		return ctx, func() {}

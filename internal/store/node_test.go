@@ -34,6 +34,7 @@ type pairOf struct {
 // twoServers have joined, and karen of sales may see the shop.
 func twoServers(t *testing.T) *pairOf {
 	t.Helper()
+	t.Parallel() // most of the time is spent waiting
 	c := storetest.PostgreSQL(t)
 	c.Lease = testLease
 	p := &pairOf{t: t, config: c, line: storetest.NewLine(t, c.URL), db: raw(t, c)}
@@ -109,6 +110,7 @@ func (p *pairOf) rows() (ids []string) {
 		check(p.t, r.Scan(&id))
 		ids = append(ids, id)
 	}
+	check(p.t, r.Err())
 	return ids
 }
 
