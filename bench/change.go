@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/sluice-bi/sluice/internal/catalog"
@@ -129,9 +128,9 @@ func (o operation) measured(s *store.Store, n int) (c cost, err error) {
 	if err := o.prepare(n); err != nil {
 		return c, err
 	}
-	ran, worked, begun := s.Statements(), processorTime(), time.Now()
+	ran, worked, begun := s.Statements(), byProcessor(), time.Now()
 	err = o.do(n)
-	c = cost{time.Since(begun), processorTime() - worked, s.Statements() - ran}
+	c = cost{time.Since(begun), byProcessor() - worked, s.Statements() - ran}
 	if err != nil {
 		return c, err
 	}
@@ -187,13 +186,4 @@ func (b *bench) operation(stores [2]*server, ops [2]operation) error {
 func (b *bench) constant(what string, counts [2][]int64) {
 	all := slices.Concat(counts[0], counts[1])
 	b.demand(what, "constant", slices.Min(all) == slices.Max(all), "%d, at the little size %d", slices.Max(counts[0]), slices.Max(counts[1]))
-}
-
-// processorTime is what this process has used of all processors.
-func processorTime() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

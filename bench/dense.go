@@ -27,7 +27,7 @@ func (b *bench) dense() error {
 		var runs []versus
 		for range b.runs() {
 			runtime.GC()
-			v, err := interleaved(5, func() error { return op.do(graphs[0]) }, func() error { return op.do(graphs[1]) })
+			v, err := interleaved(byProcessor, 5, func() error { return op.do(graphs[0]) }, func() error { return op.do(graphs[1]) })
 			if err != nil {
 				return err
 			}

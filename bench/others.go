@@ -131,7 +131,7 @@ func (b *bench) compare(e engine, g *permission.Graph, asks []asked) error {
 	yes := pass(g, asks)
 	var runs []versus
 	for range b.runs() {
-		v, err := interleaved(3, func() error {
+		v, err := interleaved(byWall, 3, func() error {
 			for _, a := range asks {
 				if _, err := e.allow(a); err != nil {
 					return err

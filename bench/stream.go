@@ -53,7 +53,7 @@ func (b *bench) stream() error {
 	var runs []versus
 	for range b.runs() {
 		runtime.GC()
-		v, err := interleaved(5, func() error {
+		v, err := interleaved(byProcessor, 5, func() error {
 			d, err := big.ask(io.Discard, "GET", graphPath, "")
 			if err == nil && int(d.bytes) != length {
 				err = fmt.Errorf("%d bytes came, and %d before", d.bytes, length)
@@ -214,11 +214,11 @@ func (b *bench) pages(s *server, what string, tables [2]int, empty string, paths
 	}
 	best, told := 0.0, ""
 	for range b.runs() {
-		large, err := interleaved(5, times(10, paths[0]), times(10, empty))
+		large, err := interleaved(byProcessor, 5, times(10, paths[0]), times(10, empty))
 		if err != nil {
 			return err
 		}
-		little, err := interleaved(5, times(50, paths[1]), times(50, empty))
+		little, err := interleaved(byProcessor, 5, times(50, paths[1]), times(50, empty))
 		if err != nil {
 			return err
 		}

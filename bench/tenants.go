@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"runtime"
@@ -35,67 +36,110 @@ func (b *bench) emptyServer(c store.Config) (*server, *client, error) {
 	return s, newClient(s.site), nil
 }
 
-// oneByOne makes 2,000 tenants with calls that say only what is new.
+// tenantCalls are the calls that make a tenant and say only what is new; the
+// first two are those of the promise.
+var tenantCalls = [...]string{"POST membership", "PATCH of the data graph", "PUT of one pair of the collection graph", "POST group", "POST user", "POST collection"}
+
+// landlord makes tenants one after another on a server that begins with none,
+// and notes what each call took.
+type landlord struct {
+	*server
+	client *client
+	shared tenant // its collection is the parent of all
+	number int    // tenants so far
+
+	took       [len(tenantCalls)][]time.Duration
+	statements []int64 // of the promised calls
+}
+
+func (b *bench) newLandlord(name string) (*landlord, error) {
+	s, c, err := b.emptyServer(store.Config{Path: filepath.Join(b.own, name+".db"), Key: storeKey()})
+	if err != nil {
+		return nil, err
+	}
+	l := &landlord{server: s, client: c}
+	return l, c.createCollection(b.ctx, &l.shared, 0)
+}
+
+// forget drops what was noted so far.
+func (l *landlord) forget() {
+	l.took, l.statements = [len(tenantCalls)][]time.Duration{}, nil
+}
+
+// another makes one more tenant.
+func (l *landlord) another(b *bench) error {
+	l.number++
+	t := tenant{number: l.number}
+	for _, step := range []struct {
+		call int
+		do   func() error
+	}{
+		{3, func() error { return l.client.createGroup(b.ctx, &t) }},
+		{4, func() error { return l.client.createUser(b.ctx, &t, "") }},
+		{0, func() error { return l.client.addMember(b.ctx, &t) }},
+		{5, func() error { return l.client.createCollection(b.ctx, &t, l.shared.collection) }},
+		{1, func() error { return l.client.patch(b, &t) }},
+		{2, func() error { return l.client.putPair(b, l.server, &t) }},
+	} {
+		ran, begun := l.store.Statements(), time.Now()
+		if err := step.do(); err != nil {
+			return err
+		}
+		l.took[step.call] = append(l.took[step.call], time.Since(begun))
+		if step.call < 2 {
+			l.statements = append(l.statements, l.store.Statements()-ran)
+		}
+	}
+	return nil
+}
+
+// oneByOne makes 2,000 tenants. The last hundred are made in turn with the
+// first hundred of another server, so that both see the same machine.
 func (b *bench) oneByOne() error {
 	number, window := pick(b.quick, 60, 2000), pick(b.quick, 20, 100)
-	calls := []string{"POST membership", "PATCH of the data graph", "PUT of one pair of the collection graph", "POST group", "POST user", "POST collection"}
-	runs := make([][]versus, len(calls))
-	var statements [2][]int64 // of PATCH and membership together: the first window, the last
+	var runs [len(tenantCalls)][]versus
+	var statements [2][]int64
 	for run := range b.runs() {
-		s, c, err := b.emptyServer(store.Config{Path: filepath.Join(b.own, fmt.Sprintf("tenants%d.db", run)), Key: storeKey()})
-		if err != nil {
-			return err
-		}
-		var shared tenant
-		if err := c.createCollection(b.ctx, &shared, 0); err != nil {
-			return err
-		}
-		runtime.GC()
-		took := make([][]time.Duration, len(calls))
-		for n := range number {
-			t := tenant{number: n + 1}
-			steps := []struct {
-				call int
-				do   func() error
-			}{
-				{3, func() error { return c.createGroup(b.ctx, &t) }},
-				{4, func() error { return c.createUser(b.ctx, &t, "") }},
-				{0, func() error { return c.addMember(b.ctx, &t) }},
-				{5, func() error { return c.createCollection(b.ctx, &t, shared.collection) }},
-				{1, func() error { return c.patch(b, &t) }},
-				{2, func() error { return c.putPair(b, s, &t) }},
+		var full, fresh *landlord
+		for _, l := range []struct {
+			name string
+			made **landlord
+		}{{"full", &full}, {"fresh", &fresh}} {
+			made, err := b.newLandlord(fmt.Sprintf("%s%d", l.name, run))
+			if err != nil {
+				return err
 			}
-			for _, step := range steps {
-				ran, begun := s.store.Statements(), time.Now()
-				if err := step.do(); err != nil {
+			defer made.Close()
+			*l.made = made
+		}
+		for range number - window {
+			if err := full.another(b); err != nil {
+				return err
+			}
+		}
+		full.forget()
+		runtime.GC()
+		for range window {
+			for _, l := range []*landlord{fresh, full} {
+				if err := l.another(b); err != nil {
 					return err
 				}
-				took[step.call] = append(took[step.call], time.Since(begun))
-				if at := 0; step.call < 2 && (n < window || n >= number-window) {
-					if n >= window {
-						at = 1
-					}
-					statements[at] = append(statements[at], s.store.Statements()-ran)
-				}
 			}
 		}
-		for i, list := range took {
-			runs[i] = append(runs[i], versus{median(list[number-window:]), median(list[:window])})
+		for i := range tenantCalls {
+			runs[i] = append(runs[i], versus{median(full.took[i]), median(fresh.took[i])})
 		}
-		if err := s.Close(); err != nil {
-			return err
-		}
+		statements[0], statements[1] = append(statements[0], full.statements...), append(statements[1], fresh.statements...)
 	}
-	for i, call := range calls {
-		v := best(runs[i])
+	for i, call := range tenantCalls {
 		if i < 2 {
-			b.demandTime(fmt.Sprintf("%s, the last %d of %d : the first", call, window, number), "at most 1.3x", v.ratio() <= 1.3, "%s", v)
+			b.atMost(fmt.Sprintf("%s, the last %d of %d : the first", call, window, number), 1.3, runs[i])
 		} else {
-			b.tell(fmt.Sprintf("%s, the last %d : the first", call, window), "%s", v)
+			b.tell(fmt.Sprintf("%s, the last %d : the first", call, window), "%s", best(runs[i]))
 		}
 	}
-	b.demand("statements of a PATCH or membership call", "at the end no more", slices.Max(statements[1]) <= slices.Max(statements[0]),
-		"at most %d, at the beginning %d", slices.Max(statements[1]), slices.Max(statements[0]))
+	b.demand("statements of a PATCH or membership call", "at the end no more", slices.Max(statements[0]) <= slices.Max(statements[1]),
+		"at most %d, at the beginning %d", slices.Max(statements[0]), slices.Max(statements[1]))
 	return nil
 }
 
@@ -113,75 +157,84 @@ func (c *client) putPair(b *bench, s *server, t *tenant) error {
 }
 
 // wholeGraphs makes a hundred tenants with the program's own calls where there
-// are none, 900 and 1,900, and compares the time that a byte takes.
+// are none, 900 and 1,900, in turn, and compares the time that a byte takes.
 func (b *bench) wholeGraphs() error {
 	window := pick(b.quick, 20, 100)
 	before := pick(b.quick, []int{0, 30, 60}, []int{0, 900, 1900})
-	perByte := make([][]float64, len(before))
+	var perByte [][]float64 // by run
 	var moved []int64
 	for range b.runs() {
-		moved = moved[:0]
-		for i, n := range before {
-			took, bytes, err := b.windowAfter(n, window)
-			if err != nil {
-				return err
-			}
-			perByte[i] = append(perByte[i], float64(took)/float64(bytes))
-			moved = append(moved, bytes)
+		var took []time.Duration
+		var err error
+		if took, moved, err = b.windows(before, window); err != nil {
+			return err
 		}
+		var each []float64
+		for i := range before {
+			each = append(each, float64(took[i])/float64(moved[i]))
+		}
+		perByte = append(perByte, each)
 	}
 	last := len(before) - 1
 	for i, n := range before[:last] {
-		ratio, is, was := 0.0, 0.0, 0.0
-		for run := range perByte[i] {
-			if r := perByte[last][run] / perByte[i][run]; run == 0 || r < ratio {
-				ratio, is, was = r, perByte[last][run], perByte[i][run]
-			}
-		}
+		least := slices.MinFunc(perByte, func(a, b []float64) int { return cmp.Compare(a[last]/a[i], b[last]/b[i]) })
+		ratio := least[last] / least[i]
 		b.demandTime(fmt.Sprintf("whole graphs, tenants %d to %d : %d to %d", before[last]+1, before[last]+window, n+1, n+window), "at most 1.5x a byte",
-			ratio <= 1.5, "%.2fx (%.3g ns a byte in %s : %.3g ns in %s)", ratio, is, size(moved[last]), was, size(moved[i]))
+			ratio <= 1.5, "%.2fx (%.3g ns a byte in %s : %.3g ns in %s)", ratio, least[last], size(moved[last]), least[i], size(moved[i]))
 	}
 	return nil
 }
 
-// windowAfter makes so many tenants where n are already, and returns what the
-// calls that move whole graphs took together and how many bytes they moved.
-func (b *bench) windowAfter(n, window int) (time.Duration, int64, error) {
-	s, err := b.open(tenantWorld(n))
-	if err != nil {
-		return 0, 0, err
+// windows makes so many tenants on servers that have some already, in turn, and
+// returns what the calls that move whole graphs took on each, and how many bytes
+// they moved.
+func (b *bench) windows(before []int, window int) (took []time.Duration, moved []int64, err error) {
+	var clients []*client
+	for _, n := range before {
+		s, err := b.open(tenantWorld(n))
+		if err != nil {
+			return nil, nil, err
+		}
+		defer s.Close()
+		if err := s.listen(); err != nil {
+			return nil, nil, err
+		}
+		clients = append(clients, newClient(s.site))
 	}
-	defer s.Close()
-	if err := s.listen(); err != nil {
-		return 0, 0, err
-	}
-	c := newClient(s.site)
+	took, moved = make([]time.Duration, len(before)), make([]int64, len(before))
 	runtime.GC()
-	var took time.Duration
-	var moved int64
 	for i := range window {
-		t := tenant{number: n + i + 1}
-		for _, do := range []func() error{
-			func() error { return c.createGroup(b.ctx, &t) },
-			func() error { return c.createUser(b.ctx, &t, "") },
-			func() error { return c.addMember(b.ctx, &t) },
-			func() error { return c.createCollection(b.ctx, &t, firstCollection) },
-		} {
-			if err := do(); err != nil {
-				return 0, 0, err
+		for at, c := range clients {
+			t := tenant{number: before[at] + i + 1}
+			if err := c.withoutAccess(b, &t); err != nil {
+				return nil, nil, err
 			}
+			was, begun := c.moved, time.Now()
+			if err := c.shareCollection(b.ctx, &t); err != nil {
+				return nil, nil, err
+			}
+			if err := c.grantDatabase(b.ctx, &t, 1); err != nil {
+				return nil, nil, err
+			}
+			took[at] += time.Since(begun)
+			moved[at] += c.moved - was
 		}
-		was, begun := c.moved, time.Now()
-		if err := c.shareCollection(b.ctx, &t); err != nil {
-			return 0, 0, err
-		}
-		if err := c.grantDatabase(b.ctx, &t, 1); err != nil {
-			return 0, 0, err
-		}
-		took += time.Since(begun)
-		moved += c.moved - was
 	}
 	return took, moved, nil
+}
+
+// withoutAccess makes a tenant who can reach nothing yet.
+func (c *client) withoutAccess(b *bench, t *tenant) error {
+	if err := c.createGroup(b.ctx, t); err != nil {
+		return err
+	}
+	if err := c.createUser(b.ctx, t, ""); err != nil {
+		return err
+	}
+	if err := c.addMember(b.ctx, t); err != nil {
+		return err
+	}
+	return c.createCollection(b.ctx, t, firstCollection)
 }
 
 // tenantWorld has n tenants, a database that all of them ask, and a collection
