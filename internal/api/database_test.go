@@ -112,7 +112,7 @@ func TestConnectingADatabaseTriesItAndGivesNobodyAnything(t *testing.T) {
 	s.member().get(address).forbidden()
 	s.member().post("/api/database", body).forbidden()
 
-	s.admin().post("/api/database", fields{"name": "x", "engine": "oracle", "details": fields{}}).wrong("engine", "The engine oracle is not supported. Supported: sqlite.")
+	s.admin().post("/api/database", fields{"name": "x", "engine": "oracle", "details": fields{}}).wrong("engine", "The engine oracle is not supported. Supported: mysql, postgres, sqlite.")
 	text := filepath.Join(t.TempDir(), "text.db")
 	if err := os.WriteFile(text, []byte(strings.Repeat("not a database ", 100)), 0o600); err != nil {
 		t.Fatal(err)

@@ -3,10 +3,12 @@ package api
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"strings"
 	"time"
 
 	"github.com/sluice-bi/sluice/internal/catalog"
+	"github.com/sluice-bi/sluice/internal/dataset"
 	"github.com/sluice-bi/sluice/internal/permission"
 	"github.com/sluice-bi/sluice/internal/store"
 )
@@ -74,17 +76,6 @@ func databaseOf(access permission.Access, d store.Database) databaseWire {
 // stored.
 const mask = "**MetabasePass**"
 
-// secret tells whether a key of the connection details holds a secret.
-func secret(key string) bool {
-	key = strings.ToLower(key)
-	for _, word := range []string{"pass", "secret", "token", "private-key", "service-account", "credential"} {
-		if strings.Contains(key, word) {
-			return true
-		}
-	}
-	return false
-}
-
 // masked is the connection details without their secrets.
 func masked(details json.RawMessage) json.RawMessage {
 	return eachSecret(details, func(string, json.RawMessage) json.RawMessage { return json.RawMessage(`"` + mask + `"`) })
@@ -103,6 +94,37 @@ func unmasked(sent, stored json.RawMessage) json.RawMessage {
 	})
 }
 
+// moved tells whether details that were sent lead a stored secret to another
+// place than the stored ones, or by a less safe way.
+func moved(sent, stored json.RawMessage) bool {
+	var is, was map[string]json.RawMessage
+	if json.Unmarshal(sent, &is) != nil || json.Unmarshal(stored, &was) != nil {
+		return true
+	}
+	kept := false
+	for key, v := range is {
+		kept = kept || dataset.SecretOption(key) && string(bytes.TrimSpace(v)) == `"`+mask+`"`
+	}
+	if !kept {
+		return false
+	}
+	keys := maps.Clone(is)
+	maps.Copy(keys, was)
+	for key := range keys {
+		if (key == "host" || key == "port" || strings.HasPrefix(key, "ssl") || strings.HasPrefix(key, "tunnel")) && !dataset.SecretOption(key) && !sameJSON(orNull(is[key]), orNull(was[key])) {
+			return true
+		}
+	}
+	return false
+}
+
+func orNull(v json.RawMessage) json.RawMessage {
+	if len(v) == 0 {
+		return json.RawMessage("null")
+	}
+	return v
+}
+
 // eachSecret replaces the secrets in connection details; those that become
 // nil, or were null or empty, are left as they are or out.
 func eachSecret(details json.RawMessage, f func(string, json.RawMessage) json.RawMessage) json.RawMessage {
@@ -112,7 +134,7 @@ func eachSecret(details json.RawMessage, f func(string, json.RawMessage) json.Ra
 	}
 	changed := false
 	for key, v := range object {
-		if text := string(v); !secret(key) || text == "null" || text == `""` {
+		if text := string(v); !dataset.SecretOption(key) || text == "null" || text == `""` {
 			continue
 		}
 		changed = true

@@ -1,13 +1,15 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/sluice-bi/sluice/internal/dataset"
 	"github.com/sluice-bi/sluice/internal/permission"
-	"github.com/sluice-bi/sluice/internal/query"
 	"github.com/sluice-bi/sluice/internal/store"
 )
 
@@ -31,8 +33,8 @@ type newDatabaseWire struct {
 // tables after. No group has anything on it.
 func (a *API) createDatabase(r *request) (any, error) {
 	b := bodyOf[newDatabaseWire](r)
-	if _, err := query.DialectOf(b.Engine); err != nil {
-		return nil, wrongField("engine", "The engine "+b.Engine+" is not supported. Supported: sqlite.")
+	if err := knownEngine(b.Engine); err != nil {
+		return nil, err
 	}
 	if err := a.connects(r, b.Engine, json.RawMessage(b.Details)); err != nil {
 		return nil, err
@@ -46,10 +48,17 @@ func (a *API) createDatabase(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := a.door.Sync(r.ctx(), r.actor(), d.ID); err != nil {
+	if _, err := a.sync(r, d.ID); err != nil {
 		a.log.Warn("first sync of a database failed", "request_id", r.rec.id, "database", d.ID, "error", err)
 	}
 	return a.databaseNow(r, d)
+}
+
+func knownEngine(name string) error {
+	if engines := dataset.Engines(); !slices.Contains(engines, name) {
+		return wrongField("engine", "The engine "+name+" is not supported. Supported: "+strings.Join(engines, ", ")+".")
+	}
+	return nil
 }
 
 // databaseNow is the database after a write by the person.
@@ -67,19 +76,41 @@ func (a *API) databaseNow(r *request, d store.Database) (any, error) {
 // connects tries a connection. Why it cannot be made is for the person who
 // wrote its details.
 func (a *API) connects(r *request, engine string, details json.RawMessage) error {
-	err := a.door.TestConnection(r.ctx(), engine, details)
-	var wrong *dataset.QueryError
-	switch {
-	case errors.As(err, &wrong):
-		return connectionError(wrong.Message)
-	case err != nil && r.ctx().Err() == nil:
-		return connectionError(err.Error())
-	}
-	return err
+	return connectionError(a.door.TestConnection(r.ctx(), engine, details))
 }
 
-func connectionError(why string) error {
-	return failed{status: http.StatusBadRequest, body: map[string]any{"message": why, "errors": map[string]string{"details": why}}}
+// connectionError is the 400 of a connection that cannot be made: what is
+// wrong, under the name of the option that is to blame. Other errors stay.
+func connectionError(err error) error {
+	var wrong *dataset.ConnectionError
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	return failed{status: http.StatusBadRequest, body: map[string]any{"message": wrong.Message, "errors": map[string]string{cmp.Or(wrong.Field, "details"): wrong.Message}}}
+}
+
+// validateWire is a connection to try, as Metabase wraps it.
+type validateWire struct {
+	Details struct {
+		Engine  string `json:"engine" rule:"required,nonblank"`
+		Details Object `json:"details" rule:"required,max=262144"`
+	} `json:"details" rule:"required"`
+}
+
+type validWire struct {
+	Valid bool `json:"valid"`
+}
+
+// validateDatabase tries a connection that is not stored.
+func (a *API) validateDatabase(r *request) (any, error) {
+	b := bodyOf[validateWire](r)
+	if err := knownEngine(b.Details.Engine); err != nil {
+		return nil, err
+	}
+	if err := a.connects(r, b.Details.Engine, json.RawMessage(b.Details.Details)); err != nil {
+		return nil, err
+	}
+	return validWire{true}, nil
 }
 
 type databaseUpdateWire struct {
@@ -114,7 +145,7 @@ func (a *API) updateDatabase(r *request) (any, error) {
 		CacheTTL: b.CacheTTL.Change(), Schedules: json.RawMessage(b.Schedules), Settings: json.RawMessage(b.Settings)}
 	if b.Details != nil {
 		if details := unmasked(json.RawMessage(b.Details), d.Details); !sameJSON(details, d.Details) {
-			if err := a.mayReconnect(r, d, details); err != nil {
+			if err := a.mayReconnect(r, d, json.RawMessage(b.Details), details); err != nil {
 				return nil, err
 			}
 			u.Details = details
@@ -124,26 +155,32 @@ func (a *API) updateDatabase(r *request) (any, error) {
 		return nil, err
 	}
 	if u.Details != nil {
-		if err := a.door.Sync(r.ctx(), r.actor(), d.ID); err != nil {
+		if _, err := a.sync(r, d.ID); err != nil {
 			a.log.Warn("sync after a change of the connection failed", "request_id", r.rec.id, "database", d.ID, "error", err)
 		}
 	}
 	return a.databaseNow(r, d)
 }
 
-// mayReconnect tries the new details of a connection. That may take its time,
-// so that the right to do it is asked before and after.
-func (a *API) mayReconnect(r *request, d store.Database, details json.RawMessage) error {
+// mayReconnect tries the new details of a connection, which were sent with or
+// without the secrets that are stored. That may take its time, so that the
+// right to do it is asked before and after.
+func (a *API) mayReconnect(r *request, d store.Database, sent, details json.RawMessage) error {
 	may := func() error {
-		// Details of an embedded engine name a file of this server, and it must
-		// not be for the manager of one database to have any file read.
-		if d.Engine == "sqlite" {
-			return r.access.Check(permission.Administer, permission.Server)
+		err := r.access.Check(permission.ManageDatabase, permission.ADatabase(d.ID))
+		// Details can name files of this server, and it must not be for the
+		// manager of one database to have any file read.
+		if !within(dataset.ServerFiles(d.Engine, details), dataset.ServerFiles(d.Engine, d.Details)) {
+			err = r.access.Check(permission.Administer, permission.Server)
 		}
-		return r.access.Check(permission.ManageDatabase, permission.ADatabase(d.ID))
+		return err
 	}
 	if err := may(); err != nil {
 		return err
+	}
+	// Nor may a stored secret be sent to another server by who does not know it.
+	if moved(sent, d.Details) && r.access.Check(permission.Administer, permission.Server) != nil {
+		return wrongField("password", "The connection goes to another place: enter its secrets again.")
 	}
 	if err := a.connects(r, d.Engine, details); err != nil {
 		return err
@@ -154,19 +191,15 @@ func (a *API) mayReconnect(r *request, d store.Database, details json.RawMessage
 	return may()
 }
 
+// within tells whether all of some files are among the others.
+func within(some, others []string) bool {
+	return !slices.ContainsFunc(some, func(f string) bool { return !slices.Contains(others, f) })
+}
+
 func (a *API) deleteDatabase(r *request) (any, error) {
 	if err := a.store.DeleteDatabase(r.ctx(), r.actor(), r.database()); err != nil {
 		return nil, err
 	}
 	a.door.Forget(r.database())
 	return noContent(), nil
-}
-
-func (a *API) syncDatabase(r *request) (any, error) {
-	err := a.door.Sync(r.ctx(), r.actor(), r.database())
-	var wrong *dataset.QueryError
-	if errors.As(err, &wrong) {
-		return nil, connectionError(wrong.Message)
-	}
-	return statusWire{"ok"}, err
 }

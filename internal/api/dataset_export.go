@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"encoding/csv"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -155,6 +156,8 @@ func (t *csvTable) row(values []any) error {
 		case nil:
 		case float64:
 			line[i] = strconv.FormatFloat(v, 'f', -1, 64)
+		case json.RawMessage:
+			line[i] = string(v)
 		default:
 			line[i] = fmt.Sprint(v)
 		}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"math"
@@ -105,7 +106,9 @@ func (s *resultSink) Begin(h dataset.Head) error {
 	s.value(columns)
 	s.text(`,"results_metadata":`)
 	s.value(resultsMetadataWire{columns})
-	s.text(`,"results_timezone":"UTC","download_perms":`)
+	s.text(`,"results_timezone":`)
+	s.value(cmp.Or(h.Zone, "UTC"))
+	s.text(`,"download_perms":`)
 	s.value(permission.Download.Word(h.Download))
 	if h.NativeForm != nil {
 		s.text(`,"native_form":`)

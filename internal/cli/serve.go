@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -97,9 +98,15 @@ func (p Program) serve(ctx context.Context, o options) (err error) {
 	warehouses := warehouse.New(log)
 	defer func() { err = errors.Join(err, warehouses.Close()) }()
 	door := dataset.New(st, warehouses, dataset.Options{Logger: log})
+	defer door.Close()
 	if err := door.AddSample(ctx, folder.path); err != nil {
 		return fmt.Errorf("sample warehouse: %w", err)
 	}
+	behind, stop := context.WithCancel(ctx)
+	var working sync.WaitGroup
+	defer working.Wait()
+	defer stop()
+	working.Go(func() { door.Work(behind) })
 	a, err := api.New(api.Config{Store: st, Door: door, Logger: log, Version: p.Version, TrustedProxies: o.proxies})
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sluice-bi/sluice/internal/query"
 	"github.com/sluice-bi/sluice/internal/warehouse"
@@ -62,14 +63,19 @@ func nativeColumns(engine []warehouse.Column) []query.Column {
 	return columns
 }
 
-// shaped writes the values of a row as their columns have them. It changes the
-// row.
-func shaped(row []any, shapes []shape) []any {
-	for i, s := range shapes {
+// shaper writes values as their columns have them.
+type shaper struct {
+	shapes []shape
+	zone   *time.Location
+}
+
+// row writes the values of a row. It changes the row.
+func (a shaper) row(row []any) []any {
+	for i, s := range a.shapes {
 		switch s {
 		case asMoment:
 			if text, ok := row[i].(string); ok {
-				row[i] = moment(text)
+				row[i] = moment(text, a.zone)
 			}
 		case asBoolean:
 			if n, ok := row[i].(int64); ok && (n == 0 || n == 1) {
@@ -81,14 +87,15 @@ func shaped(row []any, shapes []shape) []any {
 }
 
 // moment writes a date, or a date with time, as the wire has it:
-// 2026-01-02T00:00:00Z. What is neither stays as it is.
-func moment(s string) string {
+// 2026-01-02T00:00:00Z. One that names no zone is one of the zone. What is
+// neither stays as it is.
+func moment(s string, zone *time.Location) string {
 	if len(s) < len("2006-01-02") || s[4] != '-' || s[7] != '-' {
 		return s
 	}
 	switch rest := s[10:]; {
 	case rest == "":
-		return s + "T00:00:00Z"
+		return local(s+"T00:00:00", zone)
 	case len(rest) < len(" 15:04:05") || rest[0] != ' ' && rest[0] != 'T' || rest[3] != ':' || rest[6] != ':':
 		return s
 	case strings.ContainsAny(rest[9:], "Z+-"):
@@ -97,6 +104,18 @@ func moment(s string) string {
 		if strings.Contains(rest, ".") {
 			rest = strings.TrimRight(strings.TrimRight(rest, "0"), ".")
 		}
-		return s[:10] + "T" + rest[1:] + "Z"
+		return local(s[:10]+"T"+rest[1:], zone)
 	}
+}
+
+// local adds the offset that a zone has at a time.
+func local(s string, zone *time.Location) string {
+	if zone == time.UTC {
+		return s + "Z"
+	}
+	t, err := time.ParseInLocation("2006-01-02T15:04:05.999999999", s, zone)
+	if err != nil {
+		return s + "Z"
+	}
+	return s + t.Format("Z07:00")
 }

@@ -6,13 +6,17 @@
 // happened is recorded, refusals too.
 //
 // It also holds what the server itself does with warehouses: connecting,
-// reading their schema into the catalog, and making the sample.
+// reading their schema into the catalog, on demand and by schedule, and making
+// the sample.
 //
 // It decides nothing - permission does - and writes no SQL - query does - and
 // it knows nothing of HTTP. Start reading at [Door.Run].
 package dataset
 
 import (
+	"context"
+	"encoding/json"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -45,13 +49,15 @@ type Door struct {
 	timeout    time.Duration
 	wait       time.Duration
 	turns      turns
+	zones      zones
+	work       *worker
 	now        func() time.Time
 	log        *slog.Logger
 	folder     string // of the sample, on this machine; set by AddSample
 }
 
 // New is the door to the warehouses whose connections the store knows. The
-// caller closes the pool after the last call.
+// caller closes the door after the last call, then the pool.
 func New(s *store.Store, w *warehouse.Pool, o Options) *Door {
 	d := &Door{store: s, warehouses: w, timeout: o.Timeout, wait: o.Wait, now: o.Now, log: o.Logger}
 	if d.timeout <= 0 {
@@ -65,6 +71,13 @@ func New(s *store.Store, w *warehouse.Pool, o Options) *Door {
 	}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
+	}
+	d.work = newWorker(s, d.log)
+	d.work.do = func(ctx context.Context, job store.Job, at *progress) (json.RawMessage, error) {
+		if job.Kind != syncKind { // of a newer Sluice
+			return nil, fmt.Errorf("nothing is known of jobs of the kind %q", job.Kind)
+		}
+		return d.sync(ctx, job.Actor, job.Database, at)
 	}
 	return d
 }

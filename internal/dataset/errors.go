@@ -132,6 +132,7 @@ func reason(err error) (outcome, why string) {
 		attribute *query.InvalidAttributeError
 		wrong     *query.Error
 		sink      *sinkError
+		open      *unconfinedError
 	)
 	outcome = "failed"
 	if errors.As(err, &told) {
@@ -151,6 +152,8 @@ func reason(err error) (outcome, why string) {
 		return "denied", denied.Error()
 	case errors.As(err, &attribute):
 		return "denied", attribute.Error()
+	case errors.As(err, &open):
+		return "denied", open.Error()
 	case errors.As(err, &engine) && (engine.Kind == warehouse.Denied || engine.Kind == warehouse.Unusable):
 		return outcome, engine.Message
 	case errors.As(err, &engine):

@@ -41,6 +41,7 @@ type Head struct {
 	Native     bool             // a person wrote the SQL
 	Sandboxed  bool             // rows are held back from the person
 	Download   permission.Level // how much of it the person may export
+	Zone       string           // the time zone that its times are in
 	Started    time.Time
 }
 
@@ -50,8 +51,10 @@ type Sink interface {
 	// Begin is called once, before the first row, and not at all when the
 	// question fails before its first row.
 	Begin(Head) error
-	// Row takes one row: int64, float64, string, bool or nil for each
-	// column. The slice is used again for the next row.
+	// Row takes one row: for each column an int64, float64, string, bool or
+	// nil; a json.Number, of a decimal or of a whole number that no int64
+	// holds; or a json.RawMessage, of a list. The slice is used again for the
+	// next row.
 	Row(values []any) error
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sluice-bi/sluice/internal/catalog"
 	"github.com/sluice-bi/sluice/internal/permission"
 	"github.com/sluice-bi/sluice/internal/query"
 	"github.com/sluice-bi/sluice/internal/store"
@@ -53,7 +54,7 @@ func (d *Door) Run(ctx context.Context, who permission.UserID, r Request, out Si
 	}
 	watched, stop := d.watch(ctx, p, out)
 	defer stop()
-	rows, err := conn.Run(watched, p.statement)
+	rows, err := conn.Run(watched, p.statement, p.zone)
 	if err == nil {
 		defer rows.Close()
 		sum, err = d.stream(watched, p, rows, out)
@@ -72,6 +73,7 @@ type prepared struct {
 	question
 	statement query.Statement
 	exported  permission.Level // how much of the result the person may export
+	zone      *time.Location   // that times are told in; nil before it is known
 }
 
 // run is what is recorded of it.
@@ -89,7 +91,7 @@ func (d *Door) prepare(ctx context.Context, who permission.UserID, r Request, at
 	if p.question, err = d.find(ctx, p.access, r); err != nil {
 		return p, err
 	}
-	source, err := d.source(ctx, p)
+	source, err := d.source(ctx, &p)
 	if err != nil {
 		return p, err
 	}
@@ -101,7 +103,7 @@ func (d *Door) prepare(ctx context.Context, who permission.UserID, r Request, at
 		return p, err
 	}
 	p.database, p.exported = p.statement.Database(), p.download()
-	return p, nil
+	return p, p.confined()
 }
 
 // current is p, or p under the permissions of now if they have changed.
@@ -117,13 +119,16 @@ func (d *Door) current(ctx context.Context, p prepared) (prepared, error) {
 }
 
 // source is what the question is compiled against.
-func (d *Door) source(ctx context.Context, p prepared) (query.Source, error) {
-	s := query.Source{Access: p.access, Saved: p.saved, Card: d.cards(ctx, p.access), Now: p.at, MaxRows: p.ask.limit(p.query)}
+func (d *Door) source(ctx context.Context, p *prepared) (query.Source, error) {
 	engine := "sqlite"
 	if db := p.graph.Catalog().Database(p.database); db != nil {
 		engine = db.Engine
 	}
 	var err error
+	if p.zone, err = d.zone(ctx, engine); err != nil {
+		return query.Source{}, err
+	}
+	s := query.Source{Access: p.access, Saved: p.saved, Card: d.cards(ctx, p.access), Now: p.at.In(p.zone), MaxRows: p.ask.limit(p.query)}
 	if s.Dialect, err = query.DialectOf(engine); err != nil {
 		return s, &QueryError{InvalidQuery, err.Error(), err}
 	}
@@ -144,6 +149,7 @@ func (d *Door) stream(ctx context.Context, p prepared, rows *warehouse.Rows, out
 		return sum, err
 	}
 	columns, shapes := columnsOf(p.statement, rows.Columns())
+	as := shaper{shapes, p.zone}
 	if err := out.Begin(p.head(columns)); err != nil {
 		return sum, &sinkError{err}
 	}
@@ -155,7 +161,7 @@ func (d *Door) stream(ctx context.Context, p prepared, rows *warehouse.Rows, out
 		if err := may(); err != nil {
 			return sum, err
 		}
-		if err := out.Row(shaped(rows.Values(), shapes)); err != nil {
+		if err := out.Row(as.row(rows.Values())); err != nil {
 			return sum, &sinkError{err}
 		}
 		sum.Rows++
@@ -175,7 +181,7 @@ func (e *sinkError) Unwrap() error { return e.err }
 // head is what is told before the rows.
 func (p *prepared) head(columns []query.Column) Head {
 	h := Head{Database: p.database, Query: p.json, Context: p.ask.context(), Columns: columns, Native: p.statement.Native(),
-		Sandboxed: p.statement.Sandboxed(), Download: p.exported, Started: p.at}
+		Sandboxed: p.statement.Sandboxed(), Download: p.exported, Zone: p.zone.String(), Started: p.at}
 	h.NativeForm, _ = p.statement.NativeForm()
 	return h
 }
@@ -239,4 +245,33 @@ func (d *Door) open(ctx context.Context, id catalogID) error {
 		}
 	}
 	return d.warehouses.Open(id, db.Engine, details)
+}
+
+// confined refuses SQL typed by people where nothing keeps it to the tables
+// that the person may see, unless those are all tables of the database.
+func (p *prepared) confined() error {
+	db := p.graph.Catalog().Database(p.database)
+	if !p.statement.Native() || db != nil && warehouse.Confines(db.Engine) {
+		return nil
+	}
+	whole := map[catalog.TableID]bool{}
+	for _, t := range p.statement.Tables() {
+		whole[t.ID] = true
+	}
+	for t := range p.graph.Catalog().Tables(p.database) {
+		if t.Active() && !whole[t.ID] {
+			return &QueryError{MissingPermissions, refusal, &unconfinedError{t.ID, t.Name}}
+		}
+	}
+	return nil
+}
+
+// unconfinedError is SQL that could read more than the person may.
+type unconfinedError struct {
+	table catalog.TableID
+	name  string
+}
+
+func (e *unconfinedError) Error() string {
+	return fmt.Sprintf("SQL on this engine can read every table of the database, and the person may not be shown all of table %d %q", e.table, e.name)
 }

@@ -68,7 +68,22 @@ func TestMomentsAreWrittenAsTheWireHasThem(t *testing.T) {
 		"not a date, really":        "not a date, really",
 		"2024-02-03 early":          "2024-02-03 early",
 	} {
-		if got := moment(in); got != want {
+		if got := moment(in, time.UTC); got != want {
+			t.Errorf("%q is %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestMomentsWithoutAZoneAreOfTheZoneOfTheReport(t *testing.T) {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for in, want := range map[string]string{
+		"2024-07-03": "2024-07-03T00:00:00+02:00", "2024-01-03 04:05:06.50": "2024-01-03T04:05:06.5+01:00",
+		"2024-07-03T04:05:06Z": "2024-07-03T04:05:06Z", "2024-07-03T04:05:06-03:00": "2024-07-03T04:05:06-03:00", "2024-02-30": "2024-02-30T00:00:00Z",
+	} {
+		if got := moment(in, berlin); got != want {
 			t.Errorf("%q is %q, want %q", in, got, want)
 		}
 	}
@@ -358,8 +373,8 @@ func TestWarehouseThatCannotBeReachedIsToldToAdministratorsOnly(t *testing.T) {
 	if says := fails(t, second(w.run(w.person, ask(w.list("orders")))), QueryFailed); says != unreachable {
 		t.Errorf("a person reads %q", says)
 	}
-	var unusable *warehouse.Error
-	if err := w.door.Sync(t.Context(), store.Actor{}, sampleID); !errors.As(err, &unusable) || unusable.Kind != warehouse.Unusable {
+	var wrong *ConnectionError
+	if err := w.door.Sync(t.Context(), store.Actor{}, sampleID); !errors.As(err, &wrong) || wrong.Field != "db" || !strings.Contains(wrong.Message, "there is no file") {
 		t.Errorf("a sync: %v", err)
 	}
 }

@@ -31,7 +31,7 @@ func (d *Door) CheckSave(ctx context.Context, who permission.UserID, question js
 	if p.query != nil && p.query.Native() && err != nil {
 		// Variables need no values yet.
 		var wrong *query.Error
-		if source, err2 := d.source(ctx, p); err2 == nil && errors.As(err, &wrong) {
+		if source, err2 := d.source(ctx, &p); err2 == nil && errors.As(err, &wrong) {
 			err = query.Allowed(p.query, source)
 		}
 	}

@@ -166,6 +166,25 @@ func TestSinkThatTakesNothingIsInterrupted(t *testing.T) {
 	fails(t, err, MissingPermissions)
 }
 
+// slow is a sink that keeps its first row until the run is over.
+type slow struct {
+	in   chan<- struct{}
+	over chan struct{}
+	rows int
+}
+
+func (s *slow) Begin(Head) error { return nil }
+
+func (s *slow) Row([]any) error {
+	if s.rows++; s.rows == 1 {
+		s.in <- struct{}{}
+		<-s.over
+	}
+	return nil
+}
+
+func (s *slow) Interrupt() { close(s.over) }
+
 func TestNobodyTakesAllConnectionsOfADatabase(t *testing.T) {
 	w := newWorld(t, Options{Wait: shortly})
 	w.grant(permission.Unrestricted, permission.Native)
@@ -174,13 +193,7 @@ func TestNobodyTakesAllConnectionsOfADatabase(t *testing.T) {
 	const half = warehouse.MaxConnections / 2
 	for range half {
 		go func() {
-			_, err := w.door.Run(ctx, w.person, ask(native(endless)), &answer{row: func(n int) error {
-				if n == 1 {
-					in <- struct{}{}
-					<-ctx.Done()
-				}
-				return nil
-			}})
+			_, err := w.door.Run(ctx, w.person, ask(native(endless)), &slow{in: in, over: make(chan struct{})})
 			done <- err
 		}()
 	}

@@ -3,31 +3,76 @@ package warehouse
 import (
 	"context"
 	"log/slog"
-	"os"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // MaxConnections is how many connections one warehouse may have.
 const MaxConnections = 8
 
-// connections are the connections to one SQLite file: at most a fixed number,
-// kept for the next one who asks.
+// How long a connection may live, and lie idle.
+const (
+	maxAge  = 30 * time.Minute
+	maxIdle = 2 * time.Minute
+)
+
+// session is one connection to a warehouse. One goroutine uses it at a time.
+type session interface {
+	// run starts a task in a transaction that cannot write. Its error is an
+	// *Error, but for mistakes of the program.
+	run(ctx context.Context, t task) (*Rows, error)
+	// survey reads the schema and tells how many tables it has read so far.
+	survey(ctx context.Context, told func(tables int)) (*Survey, error)
+	// alive tells whether a session that lay idle can be used. It asks the
+	// server if the time since it was used is not short.
+	alive(ctx context.Context, idle time.Duration) bool
+	// spent tells that the session was interrupted or broke: nobody may use
+	// it again.
+	spent() bool
+	// close ends the session. It waits for no server.
+	close()
+}
+
+// task is a statement and what it may read.
+type task struct {
+	sql    string
+	args   []any
+	native bool            // a person wrote the text
+	tables map[string]bool // for SQLite's guard, folded
+	zone   *time.Location  // of the session; nil is UTC
+}
+
+// source opens sessions of one warehouse.
+type source interface {
+	open(ctx context.Context) (session, error)
+}
+
+// connections are the connections to one warehouse: at most a fixed number,
+// kept for a while for the next one who asks.
 type connections struct {
-	file string
+	from source
 	log  *slog.Logger
 	free chan struct{} // holds a token for each connection that may be taken
 
 	mu     sync.Mutex
-	idle   []*sqliteConn
+	idle   []*connection // the one used last is last
+	reaper *time.Timer   // set while there are idle connections
 	closed bool
 }
 
-func newConnections(file string, log *slog.Logger) *connections {
-	return &connections{file: file, log: log, free: make(chan struct{}, MaxConnections)}
+// connection is a session with its times.
+type connection struct {
+	session
+	opened, used time.Time
+}
+
+func newConnections(from source, log *slog.Logger) *connections {
+	return &connections{from: from, log: log, free: make(chan struct{}, MaxConnections)}
 }
 
 // take waits for a connection that nobody uses, or opens one.
-func (p *connections) take(ctx context.Context) (*sqliteConn, error) {
+func (p *connections) take(ctx context.Context) (*connection, error) {
 	if ctx.Err() != nil {
 		return nil, ended(ctx, nil)
 	}
@@ -36,7 +81,7 @@ func (p *connections) take(ctx context.Context) (*sqliteConn, error) {
 	case <-ctx.Done():
 		return nil, ended(ctx, nil)
 	}
-	c, err := p.pick()
+	c, err := p.pick(ctx)
 	if err != nil {
 		<-p.free
 		return nil, err
@@ -44,9 +89,8 @@ func (p *connections) take(ctx context.Context) (*sqliteConn, error) {
 	return c, nil
 }
 
-// pick gives an idle connection or opens one. A file that was put in place of
-// the one that a connection has open makes that connection useless.
-func (p *connections) pick() (*sqliteConn, error) {
+// pick gives an idle connection or opens one.
+func (p *connections) pick(ctx context.Context) (*connection, error) {
 	for {
 		p.mu.Lock()
 		if p.closed {
@@ -56,30 +100,60 @@ func (p *connections) pick() (*sqliteConn, error) {
 		n := len(p.idle)
 		if n == 0 {
 			p.mu.Unlock()
-			return openSQLite(p.file, p.log)
+			break
 		}
 		c := p.idle[n-1]
 		p.idle = p.idle[:n-1]
 		p.mu.Unlock()
-		if now, err := os.Stat(p.file); err == nil && os.SameFile(now, c.opened) {
+		if c.alive(ctx, time.Since(c.used)) {
 			return c, nil
 		}
 		c.close()
 	}
+	s, err := p.from.open(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ended(ctx, err)
+		}
+		return nil, err
+	}
+	return &connection{session: s, opened: time.Now()}, nil
 }
 
-// give takes a connection back. One that was interrupted or failed is closed.
-func (p *connections) give(c *sqliteConn) {
+// give takes a connection back. One that was interrupted or broke is closed.
+func (p *connections) give(c *connection) {
+	c.used = time.Now()
 	p.mu.Lock()
-	keep := !c.spent && !p.closed
+	keep := !c.spent() && !p.closed && c.used.Sub(c.opened) < maxAge
 	if keep {
 		p.idle = append(p.idle, c)
+		if p.reaper == nil {
+			p.reaper = time.AfterFunc(maxIdle, p.reap)
+		}
 	}
 	p.mu.Unlock()
 	if !keep {
 		c.close()
 	}
 	<-p.free
+}
+
+// reap closes what has lain idle for too long.
+func (p *connections) reap() {
+	p.mu.Lock()
+	var old []*connection
+	for len(p.idle) > 0 && time.Since(p.idle[0].used) >= maxIdle {
+		old = append(old, p.idle[0])
+		p.idle = p.idle[1:]
+	}
+	p.reaper = nil
+	if len(p.idle) > 0 {
+		p.reaper = time.AfterFunc(maxIdle, p.reap)
+	}
+	p.mu.Unlock()
+	for _, c := range old {
+		c.close()
+	}
 }
 
 func (p *connections) inUse() int { return len(p.free) }
@@ -89,8 +163,14 @@ func (p *connections) close() {
 	p.mu.Lock()
 	idle := p.idle
 	p.idle, p.closed = nil, true
+	if p.reaper != nil {
+		p.reaper.Stop()
+	}
 	p.mu.Unlock()
 	for _, c := range idle {
 		c.close()
 	}
 }
+
+// counter counts the statements that are sent to a warehouse.
+type counter struct{ atomic.Int64 }

@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"os"
+	"syscall"
 )
 
 // Kind tells what went wrong in a warehouse.
@@ -16,7 +20,7 @@ const (
 	Invalid               // the statement is not valid SQL, or not exactly one query
 	TimedOut              // the time for the statement was up
 	Cancelled             // whoever asked went away
-	Unusable              // the connection cannot be made: wrong details, no file, no rights
+	Unusable              // there is no connection: wrong details, no rights, or it was lost
 )
 
 var kindNames = [...]string{"failed", "denied", "invalid", "timed out", "cancelled", "unusable"}
@@ -33,8 +37,9 @@ func (k Kind) String() string {
 // exists there. Kind may be told to everybody.
 type Error struct {
 	Kind    Kind
-	Message string
-	Cause   error // the engine's error; may be nil
+	Message string // one sentence
+	Field   string // the option of the connection details that is to blame, such as "password"; may be ""
+	Cause   error  // the engine's error; may be nil
 }
 
 func (e *Error) Error() string {
@@ -47,6 +52,10 @@ func (e *Error) Error() string {
 // Unwrap is the engine's error.
 func (e *Error) Unwrap() error { return e.Cause }
 
+func failed(kind Kind, message string, cause error) *Error {
+	return &Error{Kind: kind, Message: message, Cause: cause}
+}
+
 func errClosed() error {
 	return &Error{Kind: Unusable, Message: "the connections to the databases are closed: the server is stopping"}
 }
@@ -54,7 +63,34 @@ func errClosed() error {
 // ended is the error of a statement whose context is over.
 func ended(ctx context.Context, cause error) *Error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return &Error{TimedOut, "the statement took longer than it may", cause}
+		return failed(TimedOut, "the statement took longer than it may", cause)
 	}
-	return &Error{Cancelled, "whoever asked has gone away", cause}
+	return failed(Cancelled, "whoever asked has gone away", cause)
+}
+
+// lost is the error of a connection that broke under a statement.
+func lost(cause error) *Error {
+	return failed(Unusable, "the connection to the database was lost", cause)
+}
+
+// unreachable tells why nothing answers at an address, if that is what an
+// error is about.
+func unreachable(at endpoint, err error) *Error {
+	var (
+		name *net.DNSError
+		slow net.Error
+	)
+	switch {
+	case errors.As(err, &name):
+		return detailError("host", err, "the name %s is not known", at.host)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return detailError("port", err, "nothing listens at %s", at)
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return detailError("host", err, "there is no way to %s from here", at)
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded), errors.As(err, &slow) && slow.Timeout():
+		return detailError("host", err, "%s does not answer; a firewall may be in between", at)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return detailError("port", err, "what answers at %s ends the connection at once", at)
+	}
+	return nil
 }

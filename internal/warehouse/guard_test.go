@@ -48,9 +48,14 @@ func openShop(t *testing.T, file string) *sqliteConn {
 	return c
 }
 
+// runner is a session as the tests see it.
+type runner interface {
+	run(ctx context.Context, t task) (*Rows, error)
+}
+
 // read runs a task to its end and gives its rows.
-func read(ctx context.Context, c *sqliteConn, k task) (rows [][]any, err error) {
-	r, err := c.perform(ctx, k)
+func read(ctx context.Context, c runner, k task) (rows [][]any, err error) {
+	r, err := c.run(ctx, k)
 	if err != nil {
 		return nil, err
 	}

@@ -2,36 +2,59 @@ package warehouse
 
 import (
 	"context"
-	"database/sql/driver"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
-	"math"
-	"strings"
-	"time"
 	"unicode/utf8"
+)
+
+// Bounds on a result, whatever its number of rows.
+const (
+	maxRowBytes    = 64 << 20
+	maxResultBytes = 1 << 30
 )
 
 // Column is a column of a result as the engine describes it.
 type Column struct {
 	Name         string
-	DatabaseType string // the declared type it comes from, in upper case; "" for expressions
-	BaseType     string // from the declared type, else from the first row's value; "type/*" when neither tells
+	DatabaseType string // the declared type it comes from, in the engine's words; "" where the engine tells none
+	BaseType     string // "type/Integer", ...; "type/*" when nothing tells
 }
 
 // Rows are the rows of one statement, read one after the other. Next, then
-// Values; after the last Next, Err; in any case Close.
+// Values; after the last Next, Err; in any case Close. They are never held in
+// memory together.
 type Rows struct {
 	ctx     context.Context
-	conn    *sqliteConn
-	raw     driver.Rows
+	cursor  cursor
 	columns []Column
-	dest    []driver.Value
 	values  []any
-	peeked  bool // dest holds a row that Next has not given yet
+	peeked  bool // values are a row that Next has not given yet
+	bytes   int  // of all values so far
 	done    bool
 	err     error
-	close   func()
+}
+
+// cursor is a running statement of an engine.
+type cursor interface {
+	// next reads a row. io.EOF after the last; every other error is an *Error.
+	next(into []any) error
+	// end closes the statement, wherever it is, and its transaction.
+	end()
+}
+
+// startRows reads the first row. describe is called when it is there, or when
+// there is none.
+func startRows(ctx context.Context, c cursor, width int, describe func() []Column) (*Rows, error) {
+	r := &Rows{ctx: ctx, cursor: c, values: make([]any, width)}
+	r.peeked = r.fetch()
+	if r.err != nil {
+		return nil, r.err
+	}
+	r.columns = describe()
+	return r, nil
 }
 
 // Columns describes the columns. The slice is shared.
@@ -42,17 +65,16 @@ func (r *Rows) Columns() []Column { return r.columns }
 func (r *Rows) Next() bool {
 	if r.peeked {
 		r.peeked = false
-	} else if !r.fetch() {
-		return false
+		return true
 	}
-	for i, v := range r.dest {
-		r.values[i] = plain(v, r.columns[i].DatabaseType)
-	}
-	return true
+	return r.fetch()
 }
 
-// Values is the row that Next read: int64, float64, string, bool or nil. The
-// slice is used again by the next Next.
+// Values is the row that Next read. A value is an int64, float64, string, bool
+// or nil; a json.Number where those would lose digits; or a json.RawMessage
+// that is a list. Dates are 2006-01-02, with a time 2006-01-02T15:04:05.999999
+// and, where the engine knows the zone, its offset. The slice is used again by
+// the next Next.
 func (r *Rows) Values() []any { return r.values }
 
 // Err is the *Error that ended the rows, or nil after the last row.
@@ -61,75 +83,85 @@ func (r *Rows) Err() error { return r.err }
 // Close ends the statement. Calling it again does nothing.
 func (r *Rows) Close() error {
 	r.done = true
-	if r.close != nil {
-		r.close()
-		r.close = nil
+	if r.cursor != nil {
+		r.cursor.end()
+		r.cursor = nil
 	}
 	return nil
 }
 
-// fetch reads a row into dest.
+// fetch reads a row into values.
 func (r *Rows) fetch() bool {
 	if r.done {
 		return false
 	}
-	err := r.raw.Next(r.dest)
+	err := r.cursor.next(r.values)
 	if err == nil && r.ctx.Err() == nil {
-		return true
+		for _, v := range r.values {
+			r.bytes += size(v)
+		}
+		if r.bytes <= maxResultBytes {
+			return true
+		}
+		err = tooLarge("result", maxResultBytes)
 	}
 	if !errors.Is(err, io.EOF) {
-		r.err = r.conn.judge(r.ctx, err)
+		if r.err = err; r.ctx.Err() != nil {
+			r.err = ended(r.ctx, err)
+		}
 	}
 	_ = r.Close()
 	return false
 }
 
-// describe finds the columns, with the help of the first row.
-func (r *Rows) describe() {
-	names := r.raw.Columns()
-	r.columns = make([]Column, len(names))
-	r.dest = make([]driver.Value, len(names))
-	r.values = make([]any, len(names))
-	r.peeked = r.fetch()
-	types, _ := r.raw.(driver.RowsColumnTypeDatabaseTypeName)
-	for i, name := range names {
-		c := Column{Name: name, BaseType: anyType}
-		if types != nil {
-			c.DatabaseType = types.ColumnTypeDatabaseTypeName(i)
-		}
-		if c.DatabaseType != "" {
-			c.BaseType = baseType(c.DatabaseType)
-		} else if r.peeked {
-			c.BaseType = valueType(r.dest[i])
-		}
-		r.columns[i] = c
-	}
+func tooLarge(what string, most int) *Error {
+	return failed(Failed, fmt.Sprintf("the %s is larger than %d MB", what, most>>20), nil)
 }
 
-// plain is a value as Values promises it. Times are written as the wire has
-// them, text that is not UTF-8 and bytes that are no text in base64, and what
-// no JSON number can be as nil.
-func plain(v driver.Value, declared string) any {
+func size(v any) int {
 	switch v := v.(type) {
-	case int64:
-		if (v == 0 || v == 1) && strings.HasPrefix(declared, "BOOL") {
-			return v == 1
-		}
-	case float64:
-		if math.IsNaN(v) || math.IsInf(v, 0) {
+	case string:
+		return len(v)
+	case json.Number:
+		return len(v)
+	case json.RawMessage:
+		return len(v)
+	}
+	return 8
+}
+
+// words is text as a value: what is not UTF-8 is in base64.
+func words(b []byte) string {
+	if utf8.Valid(b) {
+		return string(b)
+	}
+	return base64.StdEncoding.EncodeToString(b)
+}
+
+// number is a decimal in JSON's form; nil for what is none, as NaN.
+func number(text string) any {
+	minus := ""
+	if len(text) > 0 && text[0] == '-' {
+		minus, text = "-", text[1:]
+	}
+	for len(text) > 1 && text[0] == '0' && text[1] != '.' {
+		text = text[1:] // JSON has no leading zeros
+	}
+	if text == "" {
+		return nil
+	}
+	if text[0] == '.' {
+		text = "0" + text
+	}
+	dot := false
+	for i := range len(text) {
+		switch c := text[i]; {
+		case '0' <= c && c <= '9':
+		case c == '.' && !dot && i < len(text)-1:
+			dot = true
+		default:
 			return nil
 		}
-	case string:
-		if !utf8.ValidString(v) {
-			return base64.StdEncoding.EncodeToString([]byte(v))
-		}
-	case []byte:
-		if utf8.Valid(v) {
-			return string(v)
-		}
-		return base64.StdEncoding.EncodeToString(v)
-	case time.Time:
-		return v.UTC().Format("2006-01-02T15:04:05.999999999Z07:00")
 	}
-	return v
+	return json.Number(minus + text)
 }

@@ -22,7 +22,7 @@ const (
 
 func TestRowsGiveTypesAndValues(t *testing.T) {
 	c := openShop(t, shopFile(t))
-	r, err := c.perform(t.Context(), task{native: true, tables: only("orders"), sql: `
+	r, err := c.run(t.Context(), task{native: true, tables: only("orders"), sql: `
 		SELECT id, total, paid, at, day, blob, total * 2 AS twice, 'a' || id AS label, NULL AS empty, 9e999 AS infinite FROM orders ORDER BY id`})
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +82,7 @@ func TestContextEndsAStatementWhereverItIs(t *testing.T) {
 			if !errors.As(err, &e) || e.Kind != kind {
 				t.Errorf("%s\nended with %v, want kind %v", sql, err, kind)
 			}
-			if !c.spent {
+			if !c.broken {
 				t.Errorf("%s\nleft a connection that was interrupted in use", sql)
 			}
 		}
@@ -95,7 +95,7 @@ func TestStatementThatIsOverIsNotInterruptedLater(t *testing.T) {
 	if _, err := read(ctx, c, task{sql: `SELECT 1`}); err != nil {
 		t.Fatal(err)
 	}
-	r, err := c.perform(t.Context(), task{sql: many})
+	r, err := c.run(t.Context(), task{sql: many})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func TestCancelledQueriesLeaveNothingInUse(t *testing.T) {
 				return
 			}
 			defer c.Release()
-			if r, err := c.c.perform(ctx, task{sql: []string{endless, late, many}[i%3], native: true}); err == nil {
+			if r, err := c.perform(ctx, task{sql: []string{endless, late, many}[i%3], native: true}); err == nil {
 				for r.Next() {
 					if i%5 == 0 {
 						return // whoever asked just goes
@@ -227,11 +227,11 @@ func TestStatementThatNobodyMadeIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r, err := c.Run(t.Context(), query.Statement{}); err == nil {
+	if r, err := c.Run(t.Context(), query.Statement{}, nil); err == nil {
 		t.Errorf("a zero statement ran: %v", r)
 	}
 	c.Release()
-	if r, err := c.Run(t.Context(), query.Statement{}); err == nil {
+	if r, err := c.Run(t.Context(), query.Statement{}, nil); err == nil {
 		t.Errorf("a released connection ran something: %v", r)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql/driver"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,38 +14,52 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/sluice-bi/sluice/internal/catalog"
-	"github.com/sluice-bi/sluice/internal/query"
 	"modernc.org/libc"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// parseDetails reads what an administrator wrote about a connection. The
-// details are typed: there is no place for a connection string, and an option
-// that is not known is refused.
-func parseDetails(engine string, details json.RawMessage) (file string, err error) {
-	if engine != "sqlite" {
-		return "", &Error{Kind: Unusable, Message: fmt.Sprintf("the engine %q is not supported; the one that is: sqlite", engine)}
+// sqliteFile is a warehouse that is a file of this server.
+type sqliteFile struct {
+	file  string
+	log   *slog.Logger
+	count *counter
+}
+
+// sqliteDetails reads the details of a SQLite database: the path of the file.
+func sqliteDetails(o *options, log *slog.Logger) (source, *Error) {
+	file := o.text("db")
+	o.unused("advanced-options", "let-user-control-scheduling")
+	if !filepath.IsAbs(file) {
+		o.wrong("db", "%q is not the absolute path of a file", file)
 	}
-	var d map[string]string // not a struct, for which "DB" would be "db"
-	err = json.Unmarshal(details, &d)
-	file, given := d["db"]
-	if err != nil || len(d) > 1 || len(d) == 1 && !given {
-		return "", &Error{Unusable, `the details of a sqlite database are {"db": "/path/of/the/file"} and nothing else`, err}
+	if err := o.done(); err != nil {
+		return nil, err
 	}
-	if !filepath.IsAbs(file) || strings.ContainsRune(file, 0) {
-		return "", &Error{Kind: Unusable, Message: fmt.Sprintf("details.db: %q is not the absolute path of a file", file)}
+	return &sqliteFile{filepath.Clean(file), log, new(counter)}, nil
+}
+
+func (f *sqliteFile) open(context.Context) (session, error) {
+	c, err := openSQLite(f.file, f.log)
+	if err != nil {
+		return nil, err
 	}
-	return filepath.Clean(file), nil
+	c.count = f.count
+	if _, err := c.learn(context.Background()); err != nil { // for which the engine must read the file
+		c.close()
+		return nil, err
+	}
+	return c, nil
 }
 
 // probe tells in plain words why a file cannot be a warehouse, before the
 // engine says it in its own.
 func probe(file string) (os.FileInfo, error) {
 	unusable := func(cause error, format string, args ...any) (os.FileInfo, error) {
-		return nil, &Error{Unusable, "details.db: " + fmt.Sprintf(format, args...), cause}
+		return nil, detailError("db", cause, format, args...)
 	}
 	info, err := os.Stat(file)
 	switch {
@@ -87,15 +100,17 @@ var limits = [...]struct{ id, to int32 }{
 // sqliteConn is one connection to an SQLite file. One goroutine uses it at a
 // time.
 type sqliteConn struct {
+	file   string
 	raw    driver.Conn
 	handle uintptr     // the engine's sqlite3*
 	opened os.FileInfo // the file as it was then
 	log    *slog.Logger
+	count  *counter // may be nil
 	guard  guard
 	schema *schema // what learn found last
-	rows   *Rows   // of the statement that runs
+	busy   bool    // a statement runs
 	begun  bool    // a read transaction is open
-	spent  bool    // it was interrupted or failed: not to be used again
+	broken bool    // it was interrupted or failed: not to be used again
 }
 
 // openSQLite opens the file read-only. Nothing can be run on the connection
@@ -109,7 +124,7 @@ func openSQLite(file string, log *slog.Logger) (*sqliteConn, error) {
 		"mode": {"ro"}, "_query_only": {"1"}, "_defensive": {"1"}, "_dqs": {"0"},
 		"_busy_timeout": {"5000"}, "_pragma": {"trusted_schema(0)", "cell_size_check(1)"},
 	}.Encode()}
-	c := &sqliteConn{opened: opened, log: log}
+	c := &sqliteConn{file: file, opened: opened, log: log}
 	var d sqlite.Driver // an own one: the authorizer belongs to these connections only
 	d.RegisterConnectionHook(func(conn sqlite.ExecQuerierContext, _ string) error {
 		r, ok := conn.(sqlite.AuthorizerRegisterer)
@@ -120,7 +135,7 @@ func openSQLite(file string, log *slog.Logger) (*sqliteConn, error) {
 	})
 	raw, err := d.Open(name.String())
 	if err != nil {
-		return nil, &Error{Unusable, fmt.Sprintf("details.db: %s cannot be opened as an SQLite database", file), err}
+		return nil, detailError("db", err, "%s cannot be opened as an SQLite database", file)
 	}
 	c.raw = raw
 	if c.handle = handleOf(raw); c.handle == 0 {
@@ -167,29 +182,19 @@ func (c *sqliteConn) watch(ctx context.Context) (stop func()) {
 	}
 }
 
-// run runs a person's statement.
-func (c *sqliteConn) run(ctx context.Context, s query.Statement) (*Rows, error) {
-	t := task{sql: s.SQL(), args: s.Args(), native: s.Native(), tables: map[string]bool{}}
-	for _, table := range s.Tables() {
-		if table.Schema == "" { // SQLite has no schemas
-			t.tables[fold(table.Name)] = true
-		}
-	}
-	return c.perform(ctx, t)
+// alive tells whether the file is still the one that the connection has open:
+// another may have been put in its place.
+func (c *sqliteConn) alive(context.Context, time.Duration) bool {
+	now, err := os.Stat(c.file)
+	return err == nil && os.SameFile(now, c.opened)
 }
 
-// task is a statement and what it may read.
-type task struct {
-	sql    string
-	args   []any
-	native bool            // a person wrote the text
-	tables map[string]bool // folded
-}
+func (c *sqliteConn) spent() bool { return c.broken }
 
-// perform runs a task inside a read transaction, so that what is known of the
+// run runs a task inside a read transaction, so that what is known of the
 // schema holds until the last row.
-func (c *sqliteConn) perform(ctx context.Context, t task) (_ *Rows, err error) {
-	if c.rows != nil || c.spent {
+func (c *sqliteConn) run(ctx context.Context, t task) (_ *Rows, err error) {
+	if c.busy || c.broken {
 		return nil, errors.New("warehouse: the connection is in use")
 	}
 	if t.native {
@@ -226,43 +231,40 @@ func (c *sqliteConn) perform(ctx context.Context, t task) (_ *Rows, err error) {
 		}
 	}
 	unbind, unwatch := c.guard.bind(p), c.watch(ctx)
-	raw, err := c.raw.(driver.QueryerContext).QueryContext(ctx, t.sql, args)
+	raw, err := c.query(ctx, t.sql, args)
 	if err != nil {
 		err = c.judge(ctx, err)
 		unwatch()
 		unbind()
 		return nil, err
 	}
-	r := &Rows{ctx: ctx, conn: c, raw: raw}
-	c.rows = r
-	r.close = func() {
-		if err := raw.Close(); err != nil && ctx.Err() == nil {
-			c.log.Warn("closing a statement", "error", err)
-			c.spent = true
-		}
-		unwatch()
-		unbind()
-		c.spent = c.spent || ctx.Err() != nil
-		c.rows = nil
-		c.rollback()
+	c.busy = true
+	rows := &sqliteRows{conn: c, ctx: ctx, raw: raw, unbind: unbind, unwatch: unwatch}
+	width := rows.prepare()
+	return startRows(ctx, rows, width, rows.describe)
+}
+
+// query sends a statement to the engine.
+func (c *sqliteConn) query(ctx context.Context, sql string, args []driver.NamedValue) (driver.Rows, error) {
+	if c.count != nil {
+		c.count.Add(1)
 	}
-	r.describe()
-	return r, r.err
+	return c.raw.(driver.QueryerContext).QueryContext(ctx, sql, args)
 }
 
 // judge turns the engine's error into one of ours.
 func (c *sqliteConn) judge(ctx context.Context, err error) *Error {
 	if ctx.Err() != nil {
-		c.spent = true
+		c.broken = true
 		return ended(ctx, err)
 	}
 	if c.guard.denied != "" {
-		return &Error{Denied, c.guard.denied, err}
+		return failed(Denied, c.guard.denied, err)
 	}
 	var e *sqlite.Error
 	if !errors.As(err, &e) {
-		c.spent = true
-		return &Error{Failed, "the driver failed", err}
+		c.broken = true
+		return failed(Failed, "the driver failed", err)
 	}
 	words := strings.TrimPrefix(e.Error(), "SQL logic error: ")
 	if i := strings.LastIndex(words, " ("); i > 0 {
@@ -270,31 +272,27 @@ func (c *sqliteConn) judge(ctx context.Context, err error) *Error {
 	}
 	switch e.Code() & 0xff {
 	case sqlite3.SQLITE_AUTH:
-		return &Error{Denied, words, err}
+		return failed(Denied, words, err)
 	case sqlite3.SQLITE_ERROR:
 		if strings.HasPrefix(words, "no such table") {
-			return &Error{Denied, words, err}
+			return failed(Denied, words, err)
 		}
-		return &Error{Invalid, words, err}
+		return failed(Invalid, words, err)
 	case sqlite3.SQLITE_RANGE, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG:
-		return &Error{Invalid, words, err}
+		return failed(Invalid, words, err)
 	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_IOERR:
-		c.spent = true
-		return &Error{Unusable, words, err}
+		c.broken = true
+		return failed(Unusable, words, err)
 	}
-	return &Error{Failed, words, err}
-}
-
-// finish ends what is still open on the connection.
-func (c *sqliteConn) finish() {
-	if c.rows != nil {
-		_ = c.rows.Close()
-	}
+	return failed(Failed, words, err)
 }
 
 func (c *sqliteConn) close() {
-	c.finish()
+	if c.raw == nil {
+		return
+	}
 	if err := c.raw.Close(); err != nil {
 		c.log.Warn("closing a connection", "error", err)
 	}
+	c.raw = nil
 }

@@ -1,19 +1,24 @@
-// Package warehouse talks to the customers' databases. It has two doors.
+// Package warehouse talks to the customers' databases: SQLite files,
+// PostgreSQL, MySQL and MariaDB. It has two doors.
 //
 // Through the first go the questions of people: [Pool.Acquire] takes a
 // connection and [Conn.Run] runs a query.Statement on it - the only thing it
-// takes, and one that only query.Compile and query.Check can fill. The
-// connection is read-only, and what the engine finds in a statement when it
-// prepares it is checked once more against the tables that the statement may
-// read. Rows are streamed.
+// takes, and one that only query.Compile and query.Check can fill. Every
+// statement runs in a transaction that cannot write. What SQLite finds in a
+// statement when it prepares it is checked once more against the tables that
+// the statement may read; PostgreSQL and MySQL have nothing that could
+// ([Confines]), so that SQL typed by people must not get here but for those
+// who may see all of the database. Rows are streamed, and a statement that
+// nobody waits for any more is ended on the server too.
 //
-// Through the second, [Pool.Admin], go the server's own needs: reading the
-// schema and trying a connection. Only the packages dataset and dbrole may name
-// it; a test over the syntax trees holds that.
+// Through the second, [Pool.Admin] and [Pool.Try], go the server's own needs:
+// reading the schema and trying a connection. Only the packages dataset and
+// dbrole may name it; a test over the syntax trees holds that.
 //
 // It decides nothing about people, keeps no connection details of its own, and
 // never writes to a warehouse; [WriteSample] makes the one that ships with
-// Sluice. The first engine is SQLite. Start reading at [Pool].
+// Sluice. Start reading at [Pool]; what an engine is, is a source that opens
+// sessions (connections.go), listed in engine.go.
 package warehouse
 
 import (
@@ -22,6 +27,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/sluice-bi/sluice/internal/catalog"
 	"github.com/sluice-bi/sluice/internal/query"
@@ -67,11 +73,11 @@ func (p *Pool) Open(id catalog.DatabaseID, engine string, details json.RawMessag
 	if old != nil && old.engine == engine && old.details == string(details) {
 		return nil
 	}
-	file, err := parseDetails(engine, details)
+	from, err := readDetails(engine, details, p.log)
 	if err != nil {
 		return err
 	}
-	p.databases[id] = &database{engine, string(details), newConnections(file, p.log.With("database", id))}
+	p.databases[id] = &database{engine, string(details), newConnections(from, p.log.With("database", id))}
 	if old != nil {
 		old.conns.close()
 	}
@@ -119,9 +125,10 @@ func (p *Pool) find(id catalog.DatabaseID) *database {
 // Conn is a connection taken for the statements of one person, for the time
 // of one request. It is not safe for concurrent use.
 type Conn struct {
-	id  catalog.DatabaseID
-	c   *sqliteConn
-	all *connections
+	id   catalog.DatabaseID
+	c    *connection
+	all  *connections
+	rows *Rows // of the statement that runs
 }
 
 // Acquire takes a connection to a warehouse that was opened, waiting for a
@@ -136,7 +143,7 @@ func (p *Pool) Acquire(ctx context.Context, id catalog.DatabaseID) (*Conn, error
 	if err != nil {
 		return nil, err
 	}
-	return &Conn{id, c, d.conns}, nil
+	return &Conn{id: id, c: c, all: d.conns}, nil
 }
 
 // Release gives the connection back. Rows that are still open end. Calling it
@@ -145,19 +152,28 @@ func (c *Conn) Release() {
 	if c.c == nil {
 		return
 	}
-	c.c.finish()
+	c.finish()
 	c.all.give(c.c)
 	c.c = nil
 }
 
+func (c *Conn) finish() {
+	if c.rows != nil {
+		_ = c.rows.Close()
+		c.rows = nil
+	}
+}
+
 // Run runs the statement and returns its rows, of which the first is already
-// computed. There can be one open Rows per connection. The rows end with an
-// error when ctx ends.
+// computed. Times are those of the zone, in which the engine's session is for
+// the statement; nil is UTC, and SQLite knows no other. There can be one open
+// Rows per connection: those of the former Run end. The rows end with an error
+// when ctx ends, and the statement with them on the server.
 //
 // A zero statement, or one for another database, is refused: that is a mistake
 // of the program. Everything else that can go wrong is an *Error; its kind is
 // Denied when the statement reads or does what it may not.
-func (c *Conn) Run(ctx context.Context, s query.Statement) (*Rows, error) {
+func (c *Conn) Run(ctx context.Context, s query.Statement, zone *time.Location) (*Rows, error) {
 	switch {
 	case c.c == nil:
 		return nil, fmt.Errorf("warehouse: run on a released connection")
@@ -166,5 +182,29 @@ func (c *Conn) Run(ctx context.Context, s query.Statement) (*Rows, error) {
 	case s.Database() != c.id:
 		return nil, fmt.Errorf("warehouse: a statement for database %d on a connection to database %d", s.Database(), c.id)
 	}
-	return c.c.run(ctx, s)
+	t := task{sql: s.SQL(), args: s.Args(), native: s.Native(), tables: map[string]bool{}, zone: zone}
+	for _, table := range s.Tables() {
+		if table.Schema == "" { // SQLite has no schemas, and nobody else looks
+			t.tables[fold(table.Name)] = true
+		}
+	}
+	return c.perform(ctx, t)
+}
+
+func (c *Conn) perform(ctx context.Context, t task) (*Rows, error) {
+	c.finish()
+	if c.c.spent() { // rows that were not read to their end can cost the connection
+		c.c.close()
+		next, err := c.all.pick(ctx)
+		if err != nil {
+			return nil, err
+		}
+		c.c = next
+	}
+	rows, err := c.c.run(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	c.rows = rows
+	return rows, nil
 }

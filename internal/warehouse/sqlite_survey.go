@@ -3,82 +3,19 @@ package warehouse
 import (
 	"context"
 	"database/sql/driver"
-	"encoding/json"
 	"slices"
 	"strings"
-
-	"github.com/sluice-bi/sluice/internal/catalog"
 )
 
-// Admin is the second door: what the server itself needs of a warehouse. It
-// shows no rows of the customers' tables.
-type Admin struct {
-	all *connections
-}
-
-// Admin is the second door of a warehouse that was opened. Only dataset and
-// dbrole may call it.
-func (p *Pool) Admin(id catalog.DatabaseID) (*Admin, error) {
-	d := p.find(id)
-	if d == nil {
-		return nil, &Error{Kind: Unusable, Message: "the database is not open"}
-	}
-	return &Admin{d.conns}, nil
-}
-
-// Try connects with details that are not stored yet. An *Error of kind
-// Unusable says in plain words what is wrong with them.
-func (p *Pool) Try(ctx context.Context, engine string, details json.RawMessage) error {
-	file, err := parseDetails(engine, details)
-	if err != nil {
-		return err
-	}
-	c, err := openSQLite(file, p.log)
-	if err != nil {
-		return err
-	}
-	defer c.close()
-	_, err = c.learn(ctx) // for which the engine must read the file
-	return err
-}
-
-// Table is a table or view as the engine describes it.
-type Table struct {
-	Schema string // "" for SQLite
-	Name   string
-	View   bool
-	Fields []Field // in their order
-}
-
-// Field is a column of a Table.
-type Field struct {
-	Name         string
-	DatabaseType string // the engine's own word
-	BaseType     string // "type/Integer", ...
-	SemanticType string // "type/PK", "type/FK", ... or ""
-	References   *Reference
-}
-
-// Reference is what a foreign key of one column points to.
-type Reference struct {
-	Schema, Table, Field string
-}
-
-// Tables reads all tables and views with their columns and keys, in the order
-// of their names, with a number of statements that does not depend on how many
-// there are. Search indexes and other virtual tables are left out: people
-// cannot read them. A view that cannot be read any more is left out and
-// logged. With any other trouble it is an *Error and nothing is returned.
-func (a *Admin) Tables(ctx context.Context) ([]Table, error) {
-	c, err := a.all.take(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer a.all.give(c)
+// survey reads the schema. Search indexes and other virtual tables are left
+// out: people cannot read them. A view that cannot be read any more is left
+// out and noted.
+func (c *sqliteConn) survey(ctx context.Context, told func(tables int)) (*Survey, error) {
 	if err := c.begin(ctx); err != nil {
 		return nil, err
 	}
 	defer c.rollback()
+	s := &Survey{}
 	tables, err := c.columns(ctx, nil)
 	if err != nil && ctx.Err() == nil {
 		// One view that cannot be read is enough to fail; do without those.
@@ -86,16 +23,18 @@ func (a *Admin) Tables(ctx context.Context) ([]Table, error) {
 		if err2 != nil || len(broken) == 0 {
 			return nil, err
 		}
-		c.log.Warn("views that cannot be read are left out", "views", broken)
+		s.Notes = append(s.Notes, "Views that cannot be read any more are left out: "+strings.Join(broken, ", ")+".")
 		tables, err = c.columns(ctx, broken)
 	}
 	if err != nil {
 		return nil, err
 	}
+	told(len(tables))
 	if err := c.keys(ctx, tables); err != nil {
 		return nil, err
 	}
-	return tables, nil
+	s.Tables = tables
+	return s, nil
 }
 
 // columns reads the tables but for some, with their columns.

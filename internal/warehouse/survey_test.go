@@ -19,10 +19,11 @@ func TestTablesAreReadWithKeysAndTypes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tables, err := a.Tables(t.Context())
+	survey, err := a.Survey(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	tables := survey.Tables
 	var names []string
 	for _, table := range tables {
 		names = append(names, table.Name)
@@ -31,13 +32,13 @@ func TestTablesAreReadWithKeysAndTypes(t *testing.T) {
 		t.Fatalf("tables %v, want %v", names, want)
 	}
 	orders := []Field{
-		{"id", "INTEGER", "type/Integer", "type/PK", nil},
-		{"organization_id", "INTEGER", "type/Integer", "type/FK", &Reference{"", "organizations", "id"}},
-		{"person_id", "INTEGER", "type/Integer", "type/FK", &Reference{"", "people", "id"}},
-		{"product_id", "INTEGER", "type/Integer", "type/FK", &Reference{"", "products", "id"}},
-		{"quantity", "INTEGER", "type/Integer", "", nil}, {"subtotal", "REAL", "type/Float", "", nil},
-		{"discount", "REAL", "type/Float", "", nil}, {"tax", "REAL", "type/Float", "", nil}, {"total", "REAL", "type/Float", "", nil},
-		{"status", "TEXT", "type/Text", "type/Category", nil}, {"created_at", "DATETIME", "type/DateTime", "type/CreationTimestamp", nil},
+		{"id", "", "INTEGER", "type/Integer", "type/PK", nil},
+		{"organization_id", "", "INTEGER", "type/Integer", "type/FK", &Reference{"", "organizations", "id"}},
+		{"person_id", "", "INTEGER", "type/Integer", "type/FK", &Reference{"", "people", "id"}},
+		{"product_id", "", "INTEGER", "type/Integer", "type/FK", &Reference{"", "products", "id"}},
+		{"quantity", "", "INTEGER", "type/Integer", "", nil}, {"subtotal", "", "REAL", "type/Float", "", nil},
+		{"discount", "", "REAL", "type/Float", "", nil}, {"tax", "", "REAL", "type/Float", "", nil}, {"total", "", "REAL", "type/Float", "", nil},
+		{"status", "", "TEXT", "type/Text", "type/Category", nil}, {"created_at", "", "DATETIME", "type/DateTime", "type/CreationTimestamp", nil},
 	}
 	if got := tables[1].Fields; !reflect.DeepEqual(got, orders) {
 		t.Errorf("orders\n%v, want\n%v", got, orders)
@@ -61,10 +62,11 @@ func TestTablesOfAnOddSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tables, err := a.Tables(t.Context())
+	survey, err := a.Survey(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	tables := survey.Tables
 	byName := map[string]Table{}
 	for _, table := range tables {
 		byName[table.Name] = table
@@ -103,11 +105,11 @@ func TestBrokenViewDoesNotHideTheOtherTables(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tables, err := a.Tables(t.Context())
-	if err != nil || len(tables) < 4 {
-		t.Errorf("%v, %v", tables, err)
+	survey, err := a.Survey(t.Context(), nil)
+	if err != nil || len(survey.Tables) < 4 || len(survey.Notes) != 1 || !strings.Contains(survey.Notes[0], "broken") {
+		t.Fatalf("%+v, %v", survey, err)
 	}
-	for _, table := range tables {
+	for _, table := range survey.Tables {
 		if table.Name == "broken" {
 			t.Errorf("a view that cannot be read is there: %v", table)
 		}
@@ -131,9 +133,9 @@ func TestConnectionTroubleIsToldPlainly(t *testing.T) {
 		{"sqlite", `{}`, "absolute path"},
 		{"sqlite", `{"db":":memory:"}`, "absolute path"},
 		{"sqlite", `{"db":"` + good + `?mode=rwc"}`, "there is no file"},
-		{"sqlite", `{"db":"` + good + `","_pragma":"query_only(0)"}`, "nothing else"},
-		{"sqlite", `{"db":7}`, "nothing else"},
-		{"sqlite", ``, "nothing else"},
+		{"sqlite", `{"db":"` + good + `","_pragma":"query_only(0)"}`, "details._pragma: there is no such option"},
+		{"sqlite", `{"db":7}`, "details.db: must be a text"},
+		{"sqlite", ``, "are a JSON object"},
 		{"oracle", `{"db":"` + good + `"}`, `"oracle" is not supported`},
 	} {
 		err := New(nil).Try(t.Context(), tt.engine, []byte(tt.details))

@@ -29,7 +29,7 @@ func (c *sqliteConn) system(ctx context.Context, sql string, f func(row []driver
 	unbind, unwatch := c.guard.bind(policy{system: true}), c.watch(ctx)
 	defer unbind()
 	defer unwatch()
-	raw, err := c.raw.(driver.QueryerContext).QueryContext(ctx, sql, nil)
+	raw, err := c.query(ctx, sql, nil)
 	if err != nil {
 		return c.judge(ctx, err)
 	}
@@ -59,12 +59,12 @@ func (c *sqliteConn) begin(ctx context.Context) error {
 
 // rollback ends the transaction, whatever the context of the statement.
 func (c *sqliteConn) rollback() {
-	if !c.begun || c.spent {
+	if !c.begun || c.broken {
 		return // closing a spent connection ends it
 	}
 	c.begun = false
 	if err := c.system(context.Background(), "ROLLBACK", nil); err != nil {
-		c.spent = true
+		c.broken = true
 	}
 }
 
@@ -137,7 +137,7 @@ func (c *sqliteConn) follow(view string) (map[string]bool, error) {
 	defer c.guard.bind(policy{system: true, record: func(view, table string) { reach[via(view, table)] = true }})()
 	sql := fmt.Sprintf(`SELECT * FROM main."%s"`, strings.ReplaceAll(view, `"`, `""`))
 	if _, err := describer.ColumnInfo(sql); err != nil {
-		return nil, &Error{Failed, "a view that the statement reads cannot be read", err}
+		return nil, failed(Failed, "a view that the statement reads cannot be read", err)
 	}
 	return reach, nil
 }
