@@ -29,7 +29,7 @@ func settings() []setting {
 		{key: "site-url", description: "The address at which people reach this server.", public: true, check: webAddress},
 		{key: "admin-email", description: "Whom people may ask for help.", public: true, check: email},
 		{key: "site-locale", description: "The language of the pages.", fallback: "en", public: true, check: oneOf("en")},
-		{key: "report-timezone", description: "The time zone in which pages show times, such as Europe/Berlin. Questions are answered in UTC.", public: true, check: timeZone},
+		{key: "report-timezone", description: "The time zone of reports, such as Europe/Berlin. Questions on PostgreSQL and MySQL are answered in it; UTC when there is none.", public: true, check: timeZone},
 		{key: "start-of-week", description: "The day on which a week begins.", fallback: "sunday", public: true,
 			check: oneOf("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")},
 		{key: "humanization-strategy", description: "How names of tables and fields are made readable.", fallback: "simple", public: true, check: oneOf("simple", "none")},

@@ -51,14 +51,14 @@ var errAbsent = errors.New("its programs are not installed")
 func PostgreSQL(t testing.TB) *Server { return started(t, postgres, "PostgreSQL", "postgresql") }
 
 // MariaDB is the test binary's MariaDB server.
-func MariaDB(t testing.TB) *Server { return started(t, mariadb, "MariaDB", "mariadb-server") }
+func MariaDB(t testing.TB) *Server { return started(t, mariadb, "MariaDB", "mariadb-server-core mariadb-client") }
 
-func started(t testing.TB, server func() (*Server, error), name, pkg string) *Server {
+func started(t testing.TB, server func() (*Server, error), name, packages string) *Server {
 	t.Helper()
 	s, err := server()
 	switch {
 	case errors.Is(err, errAbsent) && os.Getenv("CI") == "":
-		t.Skipf("%s: %v; apt-get install %s brings them", name, err, pkg)
+		t.Skipf("%s: %v; apt-get install %s brings them", name, err, packages)
 	case err != nil:
 		t.Fatalf("%s: %v", name, err)
 	}
