@@ -59,6 +59,9 @@ func (s shared) another(by string) settled {
 func (s shared) loseLease() {
 	s.t.Helper()
 	lease := s.store.Lease()
+	if !lease.Held() {
+		s.t.Fatal("the server has no lease that it could lose")
+	}
 	for end := time.Now().Add(long); lease.Held(); time.Sleep(time.Millisecond) {
 		if _, err := s.db.Exec("delete from nodes"); err != nil {
 			s.t.Fatal(err)
@@ -156,13 +159,23 @@ func TestAnswerIsNotGivenAfterTheLeaseItWasMadeUnder(t *testing.T) {
 	t.Parallel()
 	s := sharedWorld(t)
 	at := path("/api/card/%d", s.Card)
-	s.admin().between("GET", "/api/card/{id}", at, nil, s.loseLease).withoutLease("Products")
-	s.admin().after("GET", "/api/card/{id}", at, nil, s.loseLease).withoutLease("Products")
-	s.admin().between("PUT", "/api/card/{id}", at, fields{"name": "Renamed"}, s.loseLease).withoutLease("Renamed")
-	signedIn := s.nobody().after("POST", "/api/session", "/api/session", fields{"username": "admin@example.org", "password": testPassword}, s.loseLease)
-	signedIn.withoutLease("id")
-	if got := signedIn.header.Values("Set-Cookie"); len(got) > 0 || signedIn.header.Get("X-Request-Id") == "" {
-		t.Errorf("the answer carries %v", signedIn.header)
+	for name, ask := range map[string]func() reply{
+		"lost before the handler": func() reply { return s.admin().between("GET", "/api/card/{id}", at, nil, s.loseLease) },
+		"lost after the handler":  func() reply { return s.admin().after("GET", "/api/card/{id}", at, nil, s.loseLease) },
+		"lost before a write": func() reply {
+			return s.admin().between("PUT", "/api/card/{id}", at, fields{"name": "Renamed"}, s.loseLease)
+		},
+		"lost after a sign-in": func() reply {
+			return s.nobody().after("POST", "/api/session", "/api/session", fields{"username": "admin@example.org", "password": testPassword}, s.loseLease)
+		},
+	} {
+		s.settles()
+		got := ask()
+		got.what = name
+		got.withoutLease("Products", "Renamed", `"id"`)
+		if cookies := got.header.Values("Set-Cookie"); len(cookies) > 0 || got.header.Get("X-Request-Id") == "" {
+			t.Errorf("%s: the answer carries %v", name, got.header)
+		}
 	}
 	s.settles()
 	s.admin().get(at).keeps(fields{"name": "Products"})
