@@ -37,6 +37,7 @@ func (a *API) admit(r *request) (leave func(), err error) {
 		return nil, noLease()
 	}
 	r.rec.lease, r.rec.leased = lease, true
+	r.rec.conn.under(&lease)
 	ctx, leave := lease.Context(r.http.Context())
 	r.http = r.http.WithContext(ctx)
 	return leave, nil
@@ -74,6 +75,9 @@ func (rec *recorder) free() {
 	clear(h)
 	secureHeaders(h, rec.id)
 	rec.leased, rec.lapsed = false, false
+	if rec.status == 0 { // nothing of the other answer is on its way
+		rec.conn.under(nil)
+	}
 }
 
 // tellWritten says on a success which change the server is at.

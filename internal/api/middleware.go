@@ -23,6 +23,7 @@ type recorder struct {
 	status int // 0 until the header is written
 	bytes  int64
 	line   line
+	conn   *leasedConn // nil where it is not known
 
 	lease  store.Lease // what the request was let in with
 	leased bool        // whether it was
@@ -77,7 +78,8 @@ func (rec *recorder) Unwrap() http.ResponseWriter { return rec.ResponseWriter }
 func (a *API) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := a.now()
-		rec := &recorder{ResponseWriter: w, id: requestID(r.Header.Get("X-Request-Id"))}
+		rec := &recorder{ResponseWriter: w, id: requestID(r.Header.Get("X-Request-Id")), conn: connOf(r.Context())}
+		rec.conn.under(nil)
 		rec.line.open(w, a.patience)
 		secureHeaders(rec.Header(), rec.id)
 		defer func() {

@@ -171,13 +171,14 @@ func answer(ctx context.Context, listener net.Listener, handler http.Handler, lo
 	// handler sets: a fixed one would cut a large graph on a slow line.
 	server := &http.Server{
 		Handler:           handler,
+		ConnContext:       api.ConnContext,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	stopped := make(chan error, 1)
-	go func() { stopped <- server.Serve(listener) }()
+	go func() { stopped <- server.Serve(api.Listener(listener)) }()
 	select {
 	case err := <-stopped:
 		return fmt.Errorf("server: %w", err)
