@@ -125,7 +125,7 @@ func (s *Store) CreateDatabase(ctx context.Context, who Actor, d Database) (made
 		if err != nil {
 			return err
 		}
-		w.setCatalog(w.graph.Catalog().WithDatabase(catalog.Database{ID: d.ID, Name: d.Name, Engine: d.Engine, Sample: d.Sample}),
+		w.setCatalog(w.graph.Catalog().WithDatabase(catalog.Database{ID: d.ID, Name: d.Name, Engine: d.Engine, Sample: d.Sample}), d.ID,
 			"connect database %d %q", d.ID, d.Name)
 		if d.Strict {
 			if err := w.apply(permission.SetStrict{Database: d.ID, To: true}); err != nil {
@@ -166,7 +166,7 @@ func (s *Store) UpdateDatabase(ctx context.Context, who Actor, was Database, u D
 		if d.Name != is.Name {
 			now := *w.graph.Catalog().Database(d.ID)
 			now.Name = d.Name
-			w.setCatalog(w.graph.Catalog().WithDatabase(now), "alter database %d %q", d.ID, d.Name)
+			w.setCatalog(w.graph.Catalog().WithDatabase(now), d.ID, "alter database %d %q", d.ID, d.Name)
 		}
 		is, err = s.readDatabase(ctx, w.conn, d.ID)
 		return err
@@ -224,7 +224,7 @@ func (s *Store) DeleteDatabase(ctx context.Context, who Actor, id catalog.Databa
 				return err
 			}
 		}
-		w.setCatalog(cat.WithoutDatabase(id), "remove database %d %q", id, cat.Database(id).Name)
+		w.setCatalog(cat.WithoutDatabase(id), id, "remove database %d %q", id, cat.Database(id).Name)
 		return nil
 	})
 	return err

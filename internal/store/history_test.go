@@ -395,6 +395,37 @@ func TestChangesThatWouldBreakTheStateAreRefused(t *testing.T) {
 	})
 }
 
+// What another server connects or syncs costs this one as much as it is.
+func TestCatchingUpReadsOnlyTheDatabaseThatChanged(t *testing.T) {
+	c := storetest.PostgreSQL(t)
+	a, b := storetest.Open(t, c), storetest.Open(t, c)
+	storetest.SetUp(t, a)
+	first := shop(t, a)
+	second := shop(t, a)
+	check(t, b.Refresh(t.Context()))
+	kept := table(t, b, first, "orders")
+	must[*permission.Graph](t)(a.ApplySync(t.Context(), store.Actor{}, second, shopTables()[:1]))
+	made := shop(t, a)
+	same := func() {
+		t.Helper()
+		check(t, b.Refresh(t.Context()))
+		if d := cmp.Diff(dump(a.Graph())+dumpCatalog(a.Graph().Catalog()), dump(b.Graph())+dumpCatalog(b.Graph().Catalog())); d != "" {
+			t.Errorf("the servers differ:\n%s", d)
+		}
+	}
+	same()
+	if table(t, b, first, "orders") != kept {
+		t.Error("a database that did not change was read anew")
+	}
+	check(t, a.DeleteDatabase(t.Context(), store.Actor{}, made))
+	same()
+	// Revisions of an earlier version do not say which one it was.
+	must[*permission.Graph](t)(a.ApplySync(t.Context(), store.Actor{}, second, shopTables()))
+	_, err := raw(t, c).Exec("update revisions set catalog_of = null")
+	check(t, err)
+	same()
+}
+
 func TestAuditNamesTheFirstHundredPeople(t *testing.T) {
 	storetest.EachConfig(t, func(t *testing.T, c store.Config) {
 		s := storetest.Open(t, c)

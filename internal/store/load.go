@@ -69,25 +69,37 @@ func load(ctx context.Context, c conn) (*snapshot, error) {
 }
 
 func loadCatalog(ctx context.Context, c conn) (*catalog.Snapshot, error) {
-	cat := &catalog.Snapshot{}
+	return readCatalog(ctx, c, &catalog.Snapshot{}, 0)
+}
+
+// readCatalog reads one database of a catalog anew, which may have gone; 0 for
+// all.
+func readCatalog(ctx context.Context, c conn, cat *catalog.Snapshot, of catalog.DatabaseID) (*catalog.Snapshot, error) {
+	var itself, ofTables, ofFields string
+	var args []any
+	if of != 0 {
+		cat, args = cat.WithoutDatabase(of), []any{of}
+		itself, ofTables = " where id = $1", " where t.database_id = $1"
+		ofFields = " and f.table_id in (select t.id from tables t where t.database_id = $1)"
+	}
 	databases, err := list(ctx, c, func(row scanner) (d catalog.Database, err error) {
 		return d, row.Scan(&d.ID, &d.Name, &d.Engine, &d.Sample)
-	}, "select id, name, engine, sample from databases")
+	}, "select id, name, engine, sample from databases"+itself, args...)
 	if err != nil {
 		return nil, err
 	}
 	for _, d := range databases {
 		cat = cat.WithDatabase(d)
 	}
-	fields, err := list(ctx, c, scanCatalogField, "select "+catalogField+" from fields f where f.active order by f.table_id, f.position, f.id")
+	fields, err := list(ctx, c, scanCatalogField, "select "+catalogField+" from fields f where f.active"+ofFields+" order by f.table_id, f.position, f.id", args...)
 	if err != nil {
 		return nil, err
 	}
-	of := map[catalog.TableID][]catalog.Field{}
+	fieldsOf := map[catalog.TableID][]catalog.Field{}
 	for _, f := range fields {
-		of[f.Table] = append(of[f.Table], f)
+		fieldsOf[f.Table] = append(fieldsOf[f.Table], f)
 	}
-	tables, err := list(ctx, c, scanCatalogTable, "select "+catalogTable+" from tables t")
+	tables, err := list(ctx, c, scanCatalogTable, "select "+catalogTable+" from tables t"+ofTables, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +108,7 @@ func loadCatalog(ctx context.Context, c conn) (*catalog.Snapshot, error) {
 			return nil, broken("table %d belongs to database %d, which is not there", t.ID, t.Database)
 		}
 	}
-	return cat.WithTables(tables, func(id catalog.TableID) []catalog.Field { return of[id] }), nil
+	return cat.WithTables(tables, func(id catalog.TableID) []catalog.Field { return fieldsOf[id] }), nil
 }
 
 // The columns of a table and a field that are the catalog's.

@@ -164,15 +164,12 @@ func catchUp(ctx context.Context, c conn, snap *snapshot, h head) (*snapshot, er
 		return load(ctx, c)
 	}
 	g := snap.graph
-	for _, r := range missed {
-		if r.Catalog {
-			cat, err := loadCatalog(ctx, c)
-			if err != nil {
-				return nil, err
-			}
-			g = g.WithCatalog(cat)
-			break
+	if slices.ContainsFunc(missed, func(r Revision) bool { return r.Catalog }) {
+		cat, err := catchUpCatalog(ctx, c, g.Catalog(), snap.revision)
+		if err != nil {
+			return nil, err
 		}
+		g = g.WithCatalog(cat)
 	}
 	for _, r := range missed {
 		if g, err = g.Apply(r.Changes...); err != nil {
@@ -181,6 +178,24 @@ func catchUp(ctx context.Context, c conn, snap *snapshot, h head) (*snapshot, er
 		}
 	}
 	return &snapshot{g.WithRevisions(h.data, h.collection), h.revision}, nil
+}
+
+// catchUpCatalog reads anew what of a catalog has changed since the revision.
+func catchUpCatalog(ctx context.Context, c conn, cat *catalog.Snapshot, since int64) (*catalog.Snapshot, error) {
+	const unknown = 0
+	changed, err := list(ctx, c, value[catalog.DatabaseID], "select distinct coalesce(catalog_of, 0) from revisions where id > $1 and catalog", since)
+	if err != nil {
+		return nil, err
+	}
+	if slices.Contains(changed, unknown) {
+		return loadCatalog(ctx, c)
+	}
+	for _, d := range changed {
+		if cat, err = readCatalog(ctx, c, cat, d); err != nil {
+			return nil, err
+		}
+	}
+	return cat, nil
 }
 
 // trim removes revisions that are older than the history is kept, at most once

@@ -277,7 +277,7 @@ func (y *syncing) write() error {
 		return nil
 	}
 	cat := y.cat.WithTables(changed, func(id catalog.TableID) []catalog.Field { return y.fields[id] })
-	y.setCatalog(cat, "sync database %d: %d new tables, %d gone, %d there", y.database, len(y.made), len(y.absent), len(y.found))
+	y.setCatalog(cat, y.database, "sync database %d: %d new tables, %d gone, %d there", y.database, len(y.made), len(y.absent), len(y.found))
 	return y.bornGoverned()
 }
 

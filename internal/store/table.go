@@ -152,7 +152,7 @@ func (s *Store) UpdateTable(ctx context.Context, who Actor, id catalog.TableID, 
 			return err
 		}
 		if cat := w.graph.Catalog(); t.Table != was {
-			w.setCatalog(cat.WithTable(t.Table, fieldsOf(cat, id)), "describe table %d %q", id, t.Name)
+			w.setCatalog(cat.WithTable(t.Table, fieldsOf(cat, id)), t.Database, "describe table %d %q", id, t.Name)
 		}
 		return nil
 	})
@@ -199,7 +199,7 @@ func (s *Store) UpdateField(ctx context.Context, who Actor, id catalog.FieldID, 
 				fields[i] = f.Field
 			}
 		}
-		w.setCatalog(cat.WithTable(*cat.Table(f.Table), fields), "describe field %d %q", id, f.Name)
+		w.setCatalog(cat.WithTable(*cat.Table(f.Table), fields), cat.Table(f.Table).Database, "describe field %d %q", id, f.Name)
 		return nil
 	})
 	return f, err

@@ -61,9 +61,9 @@ type writer struct {
 	graph   *permission.Graph // with what was applied so far
 	changes []permission.Change
 	bump    Bump
-	catalog bool   // the catalog changed
-	note    string // what happened to it
-	narrows bool   // somebody loses
+	catalog catalog.DatabaseID // whose catalog changed; 0 for none
+	note    string             // what happened to it
+	narrows bool               // somebody loses
 }
 
 // write runs f with the current graph under the lock, records what f applied
@@ -158,11 +158,12 @@ func (w *writer) apply(changes ...permission.Change) error {
 	return nil
 }
 
-// setCatalog makes c the catalog after the write, and notes in a few words
-// what happened to it. Its rows are the caller's.
-func (w *writer) setCatalog(c *catalog.Snapshot, note string, args ...any) {
+// setCatalog makes c, which differs in one database, the catalog after the
+// write, and notes in a few words what happened to it. Its rows are the
+// caller's.
+func (w *writer) setCatalog(c *catalog.Snapshot, of catalog.DatabaseID, note string, args ...any) {
 	w.graph = w.graph.WithCatalog(c)
-	w.catalog, w.bump.Data, w.note = true, true, fmt.Sprintf(note, args...)
+	w.catalog, w.bump.Data, w.note = of, true, fmt.Sprintf(note, args...)
 }
 
 // record checks what was applied and writes it down as one revision.
@@ -208,9 +209,9 @@ func (w *writer) record(h head) (*snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = w.execOne(w.ctx, `insert into revisions (id, data, collection, at, user_id, reason, request, catalog, note, widens, changes)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-		h.revision, h.data, h.collection, w.now, null(w.who.User), w.who.Reason, w.who.Request, w.catalog, w.note, effect.Widens(), string(changes))
+	err = w.execOne(w.ctx, `insert into revisions (id, data, collection, at, user_id, reason, request, catalog, catalog_of, note, widens, changes)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+		h.revision, h.data, h.collection, w.now, null(w.who.User), w.who.Reason, w.who.Request, w.catalog != 0, null(w.catalog), w.note, effect.Widens(), string(changes))
 	if err != nil {
 		return nil, err
 	}

@@ -8,3 +8,7 @@ CREATE TABLE nodes (
     acked   INTEGER NOT NULL,
     started TEXT NOT NULL
 );
+
+-- The database whose catalog a revision changed, for the other servers to read
+-- anew; null where none is, or where an earlier version has not noted it.
+ALTER TABLE revisions ADD COLUMN catalog_of INTEGER;
