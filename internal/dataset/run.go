@@ -54,7 +54,7 @@ func (d *Door) Run(ctx context.Context, who permission.UserID, r Request, out Si
 	}
 	watched, stop := d.watch(ctx, p, out)
 	defer stop()
-	rows, err := conn.Run(watched, p.statement, p.zone)
+	rows, err := conn.Run(watched, p.statement, warehouse.Terms{Zone: p.zone, Typed: p.typed})
 	if err == nil {
 		defer rows.Close()
 		sum, err = d.stream(watched, p, rows, out)
@@ -74,6 +74,7 @@ type prepared struct {
 	statement query.Statement
 	exported  permission.Level // how much of the result the person may export
 	zone      *time.Location   // that times are told in; nil before it is known
+	typed     bool             // SQL that a person typed is somewhere in it
 }
 
 // run is what is recorded of it.
@@ -103,6 +104,9 @@ func (d *Door) prepare(ctx context.Context, who permission.UserID, r Request, at
 		return p, err
 	}
 	p.database, p.exported = p.statement.Database(), p.download()
+	// What cannot be told is taken for SQL.
+	reach, err := query.ReachOf(p.query, query.Source{Card: source.Card})
+	p.typed = err != nil || reach.Native
 	return p, p.confined()
 }
 
@@ -248,18 +252,22 @@ func (d *Door) open(ctx context.Context, id catalogID) error {
 }
 
 // confined refuses SQL typed by people where nothing keeps it to the tables
-// that the person may see, unless those are all tables of the database.
+// that the person may see, unless those are all tables of the database, and
+// all of them.
 func (p *prepared) confined() error {
 	db := p.graph.Catalog().Database(p.database)
-	if !p.statement.Native() || db != nil && warehouse.Confines(db.Engine) {
+	if !p.typed || db != nil && warehouse.Confines(db.Engine) {
 		return nil
 	}
-	whole := map[catalog.TableID]bool{}
-	for _, t := range p.statement.Tables() {
-		whole[t.ID] = true
+	right := permission.QueryTable
+	if p.saved {
+		right = permission.ShowTable
 	}
 	for t := range p.graph.Catalog().Tables(p.database) {
-		if t.Active() && !whole[t.ID] {
+		if !t.Active() {
+			continue
+		}
+		if rows, err := p.access.Rows(right, t.ID); err != nil || !rows.All() {
 			return &QueryError{MissingPermissions, refusal, &unconfinedError{t.ID, t.Name}}
 		}
 	}

@@ -38,7 +38,8 @@ var (
 type worker struct {
 	store  *store.Store
 	log    *slog.Logger
-	runner string // names this process in the rows
+	runner string        // names this process in the rows
+	every  time.Duration // between beats
 	do     func(context.Context, store.Job, *progress) (json.RawMessage, error)
 
 	ctx     context.Context // of all jobs
@@ -76,7 +77,7 @@ func (p *progress) get() (step string, done int64) {
 }
 
 func newWorker(s *store.Store, log *slog.Logger) *worker {
-	w := &worker{store: s, log: log, runner: rand.Text(), own: map[int64]*running{}}
+	w := &worker{store: s, log: log, runner: rand.Text(), every: beatEvery, own: map[int64]*running{}}
 	w.ctx, w.stop = context.WithCancelCause(context.Background())
 	return w
 }
@@ -147,7 +148,7 @@ func (w *worker) run(ctx context.Context, job store.Job, cancel context.CancelCa
 // beat shows that the job is worked on until it is over, and ends it when
 // somebody wants that.
 func (w *worker) beat(ctx context.Context, id int64, at *progress, cancel context.CancelCauseFunc, over <-chan struct{}) {
-	tick := time.NewTicker(beatEvery)
+	tick := time.NewTicker(w.every)
 	defer tick.Stop()
 	for {
 		select {

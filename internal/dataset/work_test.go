@@ -33,6 +33,7 @@ func (w *world) another(t *testing.T) *Door {
 // called, or until they are ended.
 func held(d *Door) (started <-chan struct{}, release func()) {
 	in, gate := make(chan struct{}, 16), make(chan struct{})
+	d.work.every = 20 * time.Millisecond
 	do := d.work.do
 	d.work.do = func(ctx context.Context, job store.Job, at *progress) (json.RawMessage, error) {
 		at.set("reading", 7)
@@ -181,7 +182,7 @@ func TestJobThatAServerLeftIsDoneByAnother(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := w.another(t)
-	r := &rounds{worker: other.work, stale: 100 * time.Millisecond, seen: map[int64]pulse{}}
+	r := &rounds{worker: other.work, stale: 50 * time.Millisecond, seen: map[int64]pulse{}}
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		if err := r.look(t.Context()); err != nil {
 			t.Fatal(err)
@@ -209,8 +210,8 @@ func TestJobThatBeatsIsLeftToItsServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-started
-	r := &rounds{worker: w.another(t).work, stale: 3 * beatEvery, seen: map[int64]pulse{}}
-	for end := time.Now().Add(4 * beatEvery); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+	r := &rounds{worker: w.another(t).work, stale: 2 * time.Second, seen: map[int64]pulse{}}
+	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if err := r.look(t.Context()); err != nil {
 			t.Fatal(err)
 		}

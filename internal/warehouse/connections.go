@@ -38,7 +38,7 @@ type session interface {
 type task struct {
 	sql    string
 	args   []any
-	native bool            // a person wrote the text
+	native bool            // a person wrote the text, or a part of it
 	tables map[string]bool // for SQLite's guard, folded
 	zone   *time.Location  // of the session; nil is UTC
 }
