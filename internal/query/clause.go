@@ -21,6 +21,42 @@ type block struct {
 // grouped tells whether rows are put together.
 func (b *block) grouped() bool { return len(b.aggregations)+len(b.breakouts) > 0 }
 
+// each visits every clause of the stage, those inside of others too. It does
+// not go into the sources.
+func (b *block) each(visit func(expr)) {
+	var deep func(expr)
+	deep = func(e expr) {
+		visit(e)
+		for _, inner := range e.inside() {
+			deep(inner)
+		}
+	}
+	for _, j := range b.joins {
+		deep(j.condition)
+		for _, f := range j.fields {
+			deep(f)
+		}
+	}
+	for _, x := range b.expressions {
+		deep(x.expr)
+	}
+	if b.filter != nil {
+		deep(b.filter)
+	}
+	for _, a := range b.aggregations {
+		deep(a.expr)
+	}
+	for _, e := range b.breakouts {
+		deep(e)
+	}
+	for _, e := range b.fields {
+		deep(e)
+	}
+	for _, o := range b.orders {
+		deep(o.by)
+	}
+}
+
 // source is where a stage or join gets its rows: a table, a saved question
 // or a stage below.
 type source struct {
@@ -33,7 +69,7 @@ type source struct {
 type join struct {
 	at        *node
 	alias     string
-	strategy  string // "left-join" or "inner-join"
+	strategy  string // "left-join", "inner-join", "right-join" or "full-join"
 	source    source
 	condition expr
 	fields    []expr
@@ -64,12 +100,14 @@ type page struct {
 }
 
 // expr is what has a value or is a condition. The set is closed: *fieldRef,
-// *expressionRef, *aggregationRef, *literal, *moment, *interval, *call.
+// *expressionRef, *aggregationRef, *metricRef, *literal, *moment, *interval,
+// *call.
 //
 //sumtype:decl
 type expr interface {
 	place() *node
-	mbql() any // in the plain form
+	inside() []expr // the clauses that it is made of
+	mbql() any      // in the plain form
 }
 
 // fieldRef names a field by its id, or a column of the stage below by name.
@@ -79,17 +117,38 @@ type fieldRef struct {
 	name     string
 	baseType string // as given
 	join     string // alias; "" for the source
-	unit     unit
+	shape
+	via *hop // nil unless it is reached through a foreign key
+}
+
+// hop is the foreign key that a field of another table is reached through.
+type hop struct {
+	id   catalog.FieldID
+	join string // alias of the join that has the key; "" for the source
+}
+
+// shape is what is made of a value before it is used: a date is cut to a unit,
+// a number is put into a bin. The zero value leaves it.
+type shape struct {
+	unit unit
+	bin  binning
 }
 
 type expressionRef struct {
 	at   *node
 	name string
+	shape
 }
 
 type aggregationRef struct {
 	at    *node
 	index int
+}
+
+// metricRef is the aggregation of a saved question.
+type metricRef struct {
+	at   *node
+	card int64
 }
 
 // literal is nil, bool, int64, float64 or string.
@@ -98,11 +157,19 @@ type literal struct {
 	value any
 }
 
-// moment is a point in time counted from now.
+// step is a number of units of time.
+type step struct {
+	amount int64
+	unit   unit
+}
+
+// moment is a point in time counted from now: the beginning of a unit, and
+// then some steps on.
 type moment struct {
 	at     *node
 	amount int64
 	unit   unit
+	steps  []step
 }
 
 // interval is the condition that a date lies in a stretch of time around now.
@@ -111,7 +178,8 @@ type interval struct {
 	subject expr
 	amount  int64 // 0 for the current unit, below for those before it
 	unit    unit
-	current bool // with the current unit
+	current bool  // with the current unit
+	shift   *step // moves the stretch; nil for not
 }
 
 // call is any other clause: an operator and what it is applied to.
@@ -119,16 +187,28 @@ type call struct {
 	at         *node
 	op         string
 	args       []expr // of "case": condition, value, ..., and the default if odd
+	unit       unit   // of the operators that end with one
+	steps      []step // of datetime-add
 	ignoreCase bool
 }
 
 func (e *fieldRef) place() *node       { return e.at }
 func (e *expressionRef) place() *node  { return e.at }
 func (e *aggregationRef) place() *node { return e.at }
+func (e *metricRef) place() *node      { return e.at }
 func (e *literal) place() *node        { return e.at }
 func (e *moment) place() *node         { return e.at }
 func (e *interval) place() *node       { return e.at }
 func (e *call) place() *node           { return e.at }
+
+func (e *fieldRef) inside() []expr       { return nil }
+func (e *expressionRef) inside() []expr  { return nil }
+func (e *aggregationRef) inside() []expr { return nil }
+func (e *metricRef) inside() []expr      { return nil }
+func (e *literal) inside() []expr        { return nil }
+func (e *moment) inside() []expr         { return nil }
+func (e *interval) inside() []expr       { return []expr{e.subject} }
+func (e *call) inside() []expr           { return e.args }
 
 // use says where an operator may stand.
 type use uint8
@@ -147,84 +227,4 @@ func (u use) String() string {
 		return "an aggregation"
 	}
 	return "a value"
-}
-
-// operator is what Parse knows about a clause. Each argument has the use of
-// args, the last entry standing for all further ones.
-type operator struct {
-	use      use
-	min, max int
-	args     []use
-	options  bool // may end with {"case-sensitive": ...}
-}
-
-// Lists of values may be long, lists of operands are written out as SQL.
-const (
-	maxValues   = 10_000
-	maxOperands = 100
-)
-
-var (
-	conditions = []use{asCondition}
-	values     = []use{asValue}
-)
-
-var operators = map[string]operator{
-	"and":     {use: asCondition, min: 1, max: maxValues, args: conditions},
-	"or":      {use: asCondition, min: 1, max: maxValues, args: conditions},
-	"not":     {use: asCondition, min: 1, max: 1, args: conditions},
-	"=":       {use: asCondition, min: 2, max: maxValues, args: values},
-	"!=":      {use: asCondition, min: 2, max: maxValues, args: values},
-	"<":       {use: asCondition, min: 2, max: 2, args: values},
-	"<=":      {use: asCondition, min: 2, max: 2, args: values},
-	">":       {use: asCondition, min: 2, max: 2, args: values},
-	">=":      {use: asCondition, min: 2, max: 2, args: values},
-	"between": {use: asCondition, min: 3, max: 3, args: values},
-
-	"is-null":   {use: asCondition, min: 1, max: 1, args: values},
-	"not-null":  {use: asCondition, min: 1, max: 1, args: values},
-	"is-empty":  {use: asCondition, min: 1, max: 1, args: values},
-	"not-empty": {use: asCondition, min: 1, max: 1, args: values},
-
-	"contains":         {use: asCondition, min: 2, max: maxOperands, args: values, options: true},
-	"does-not-contain": {use: asCondition, min: 2, max: maxOperands, args: values, options: true},
-	"starts-with":      {use: asCondition, min: 2, max: maxOperands, args: values, options: true},
-	"ends-with":        {use: asCondition, min: 2, max: maxOperands, args: values, options: true},
-
-	"+":        {use: asValue | asAggregation, min: 2, max: maxOperands},
-	"-":        {use: asValue | asAggregation, min: 2, max: maxOperands},
-	"*":        {use: asValue | asAggregation, min: 2, max: maxOperands},
-	"/":        {use: asValue | asAggregation, min: 2, max: maxOperands},
-	"coalesce": {use: asValue, min: 1, max: maxOperands, args: values},
-	"concat":   {use: asValue, min: 2, max: maxOperands, args: values},
-	"lower":    {use: asValue, min: 1, max: 1, args: values},
-	"upper":    {use: asValue, min: 1, max: 1, args: values},
-	"trim":     {use: asValue, min: 1, max: 1, args: values},
-	"ltrim":    {use: asValue, min: 1, max: 1, args: values},
-	"rtrim":    {use: asValue, min: 1, max: 1, args: values},
-	"length":   {use: asValue, min: 1, max: 1, args: values},
-	"round":    {use: asValue, min: 1, max: 1, args: values},
-
-	"count":       {use: asAggregation, min: 0, max: 1, args: values},
-	"sum":         {use: asAggregation, min: 1, max: 1, args: values},
-	"avg":         {use: asAggregation, min: 1, max: 1, args: values},
-	"min":         {use: asAggregation, min: 1, max: 1, args: values},
-	"max":         {use: asAggregation, min: 1, max: 1, args: values},
-	"distinct":    {use: asAggregation, min: 1, max: 1, args: values},
-	"count-where": {use: asAggregation, min: 1, max: 1, args: conditions},
-	"sum-where":   {use: asAggregation, min: 2, max: 2, args: []use{asValue, asCondition}},
-}
-
-// later are clauses that exist and that nobody has built here yet.
-var later = map[string]bool{
-	"segment": true, "metric": true, "inside": true, "fk->": true, "binning-strategy": true,
-	"cum-sum": true, "cum-count": true, "stddev": true, "var": true, "median": true, "percentile": true, "share": true, "offset": true,
-	"abs": true, "ceil": true, "floor": true, "power": true, "sqrt": true, "exp": true, "log": true,
-	"substring": true, "replace": true, "regex-match-first": true, "host": true, "domain": true, "subdomain": true,
-	"interval": true, "datetime-add": true, "datetime-subtract": true, "datetime-diff": true, "now": true, "temporal-extract": true,
-	"convert-timezone": true, "absolute-datetime": true, "time": true, "relative-time-interval": true,
-	"get-year": true, "get-quarter": true, "get-month": true, "get-week": true, "get-day": true, "get-day-of-week": true,
-	"get-hour": true, "get-minute": true, "get-second": true, "integer": true, "float": true, "text": true, "date": true, "datetime": true,
-	"if": true, "in": true, "not-in": true, "split-part": true, "day-name": true, "month-name": true, "quarter-name": true, "path": true,
-	"measure": true, "distinct-where": true, "value": true, "template-tag": true,
 }

@@ -13,9 +13,11 @@ import (
 type column struct {
 	Column
 	sql   string          // quoted
+	raw   fragment        // in place of it, for a column of SQL typed by a person
 	field catalog.FieldID // 0 when it is computed
 	join  string          // alias of the join it came by, below
-	unit  unit            // that it was cut to or taken out as, below
+	via   catalog.FieldID // foreign key that it was reached through, below
+	shape                 // that it was given, below
 }
 
 // class is what a type allows to be done with its values.
@@ -29,27 +31,47 @@ const (
 	aDate
 	aDateTime
 	aTime
+	aInstant // a date with time that knows its zone
+	aUUID
 )
 
-var classNames = [...]string{"a value", "a number", "text", "true or false", "a date", "a date with time", "a time of the day"}
+var classNames = [...]string{"a value", "a number", "text", "true or false", "a date", "a date with time", "a time of the day", "a date with time", "a UUID"}
 
 func (c class) String() string { return classNames[c] }
+
+// ofDay tells whether values of the class have a date.
+func (c class) ofDay() bool { return c == aDate || c == aDateTime || c == aInstant }
+
+// kin folds classes whose values can be compared with each other.
+func (c class) kin() class {
+	switch c {
+	case aDate, aInstant:
+		return aDateTime
+	case aUUID:
+		return aText
+	}
+	return c
+}
 
 func classOf(baseType string) class {
 	name := strings.TrimPrefix(baseType, "type/")
 	switch name {
 	case "Number", "Integer", "BigInteger", "SmallInteger", "Float", "Decimal":
 		return aNumber
-	case "Text", "TextLike", "UUID":
+	case "Text", "TextLike":
 		return aText
+	case "UUID":
+		return aUUID
 	case "Boolean":
 		return aBoolean
 	case "Date":
 		return aDate
 	case "Instant":
-		return aDateTime
+		return aInstant
 	}
 	switch {
+	case strings.HasPrefix(name, "DateTimeWith"):
+		return aInstant
 	case strings.HasPrefix(name, "DateTime"):
 		return aDateTime
 	case strings.HasPrefix(name, "Time"):

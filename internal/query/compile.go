@@ -16,6 +16,7 @@ const (
 	maxStages  = 20    // stages and saved questions on top of one another
 	maxSources = 50    // sources in all
 	maxColumns = 1_000 // of a stage
+	maxTable   = 1_600 // columns of a table
 	maxArgs    = 20_000
 	rowLimit   = 1 << 31 // above which MaxRows makes no difference
 )
@@ -23,13 +24,19 @@ const (
 // compiler writes one statement.
 type compiler struct {
 	Source
-	now       time.Time
+	now       time.Time          // in the zone
+	zone      *time.Location     // that of Source.Now, or UTC for engines without zones
 	database  catalog.DatabaseID // 0 until the first table decides
 	scans     map[catalog.TableID]*scanned
 	cards     map[int64]*Card
+	snippets  map[string]*native
 	sandboxed bool
+	sql       bool // SQL typed by a person is in it
+	risky     bool // see risk
+	judging   bool // nothing is written: attributes are read as the engine of their table reads them
 	aliases   int
 	depth     int
+	work      int
 }
 
 // start checks what does not depend on the question's clauses.
@@ -39,13 +46,17 @@ func start(q *Query, s Source) (*compiler, error) {
 		return nil, &Error{Message: "there is no question"}
 	case s.Access.Graph() == nil: // nobody: say so in the words of permission
 		return nil, s.Access.Check(permission.ShowTable, permission.ATable(0))
-	case s.Dialect.name == "":
+	case s.Dialect.dialect == nil:
 		return nil, errors.New("query: a source without a dialect")
 	case s.MaxRows <= 0:
 		return nil, errors.New("query: a source without a row limit")
 	}
-	return &compiler{Source: s, now: s.Now.UTC(), database: q.database,
-		scans: map[catalog.TableID]*scanned{}, cards: map[int64]*Card{}}, nil
+	zone := s.Now.Location()
+	if !s.Dialect.zoned() || zone.String() == "Local" { // which has no name that an engine knows
+		zone = time.UTC
+	}
+	return &compiler{Source: s, now: s.Now.In(zone), zone: zone, database: q.database,
+		scans: map[catalog.TableID]*scanned{}, cards: map[int64]*Card{}, snippets: map[string]*native{}}, nil
 }
 
 func (c *compiler) catalog() *catalog.Snapshot { return c.Access.Graph().Catalog() }
@@ -56,6 +67,11 @@ func (c *compiler) right() permission.Right {
 	}
 	return permission.QueryTable
 }
+
+// risk notes that something was written which can fail for a row. A statement
+// without it needs no fences around sandboxed scans, and its conditions can
+// use the engine's indexes.
+func (c *compiler) risk() { c.risky = true }
 
 // Compile writes a structured question as one SQL statement under the
 // person's permissions. Errors: *permission.DeniedError when a table or the
@@ -70,72 +86,74 @@ func Compile(q *Query, s Source) (Statement, error) {
 	if q.Native() {
 		return Statement{}, &Error{Path: "native", Message: "this is not a structured question"}
 	}
-	if err := c.sources(q.block); err != nil {
-		return Statement{}, err
-	}
 	b, err := q.governed()
 	if err != nil {
 		return Statement{}, err
 	}
-	st := Statement{database: c.database, revision: s.Access.Graph().Revision()}
+	if err := c.sources(b); err != nil {
+		return Statement{}, err
+	}
+	if err := c.fitting(); err != nil {
+		return Statement{}, err
+	}
 	ask := b.limit // rows that the SQL asks for
 	if b.page.number > 0 {
 		ask = b.page.items
 	}
-	st.limit = int(min(int64(s.MaxRows), rowLimit))
-	if ask > 0 && ask <= int64(st.limit) {
-		st.limit = int(ask)
+	limit := int(min(int64(s.MaxRows), rowLimit))
+	if ask > 0 && ask <= int64(limit) {
+		limit = int(ask)
 	} else {
-		ask = int64(st.limit) + 1
+		ask = int64(limit) + 1
 	}
 	sql, columns, err := c.stage(b, ask)
 	if err != nil {
 		return Statement{}, err
 	}
-	if n := sql.values(); n > maxArgs {
-		return Statement{}, &Error{Path: "query", Message: fmt.Sprintf("there are %d values in it; at most %d can be bound", n, maxArgs)}
-	}
-	if d := c.catalog().Database(c.database); d == nil || d.Engine != c.Dialect.name {
-		return Statement{}, fmt.Errorf("query: the dialect %s is not that of database %d", c.Dialect.name, c.database)
-	}
-	st.sql, st.args = sql.render(s.Dialect)
+	st, err := c.statement(sql)
+	st.limit = limit
 	for _, col := range columns {
 		st.columns = append(st.columns, col.Column)
 	}
-	for id, scan := range c.scans {
-		st.tables = append(st.tables, Table{id, scan.table.Schema, scan.table.Name})
-	}
-	slices.SortFunc(st.tables, func(a, b Table) int { return cmp.Compare(a.ID, b.ID) })
-	st.sandboxed = c.sandboxed
-	st.showForm = s.Access.Can(permission.QueryNatively, permission.ADatabase(c.database))
-	return st, nil
+	return st, err
 }
 
-// governed is the outermost stage with the parameters as conditions.
-func (q *Query) governed() (*block, error) {
-	if len(q.parameters) == 0 {
-		return q.block, nil
+// fitting checks that the dialect is that of the question's database.
+func (c *compiler) fitting() error {
+	if d := c.catalog().Database(c.database); d == nil || d.Engine != c.Dialect.engine() {
+		return fmt.Errorf("query: the dialect %s is not that of database %d", c.Dialect.engine(), c.database)
 	}
-	b := *q.block
-	var all []expr
-	if b.filter != nil {
-		all = append(all, b.filter)
+	return nil
+}
+
+// statement is the SQL with all that is known of it.
+func (c *compiler) statement(sql fragment) (Statement, error) {
+	if n := sql.values(); n > maxArgs {
+		return Statement{}, &Error{Path: "query", Message: fmt.Sprintf("there are %d values in it; at most %d can be bound", n, maxArgs)}
 	}
-	for i := range q.parameters {
-		e, err := q.parameters[i].condition()
-		if err != nil {
-			return nil, err
+	st := Statement{database: c.database, engine: c.Dialect.engine(), revision: c.Access.Graph().Revision(),
+		limit: int(min(int64(c.MaxRows), rowLimit)), native: c.sql, sandboxed: c.sandboxed}
+	st.sql, st.args = sql.render(c.Dialect, c.risky)
+	if c.sql {
+		st.tables = c.whole()
+	} else {
+		for id, scan := range c.scans {
+			st.tables = append(st.tables, Table{id, scan.table.Schema, scan.table.Name})
 		}
-		all = append(all, e)
 	}
-	b.filter = &call{at: b.at, op: "and", args: all}
-	return &b, nil
+	slices.SortFunc(st.tables, func(a, b Table) int { return cmp.Compare(a.ID, b.ID) })
+	st.showForm = c.Access.Can(permission.QueryNatively, permission.ADatabase(c.database))
+	return st, nil
 }
 
 // stage writes a SELECT. ask limits the rows in place of the stage's own
 // limit; 0 leaves it at that.
 func (c *compiler) stage(b *block, ask int64) (fragment, []column, error) {
-	s := &scope{block: b}
+	b, err := c.measured(b)
+	if err != nil {
+		return nil, nil, err
+	}
+	s := &scope{block: b, hops: map[hopKey]*relation{}}
 	from, err := c.from(b, s)
 	if err != nil {
 		return nil, nil, err
@@ -145,6 +163,9 @@ func (c *compiler) stage(b *block, ask int64) (fragment, []column, error) {
 		if where, err = c.condition(s, b.filter); err != nil {
 			return nil, nil, err
 		}
+	}
+	if b.windowed() {
+		s.layer = c.alias()
 	}
 	out, err := c.outputs(s)
 	if err != nil {
@@ -159,22 +180,42 @@ func (c *compiler) stage(b *block, ask int64) (fragment, []column, error) {
 	for i, v := range out {
 		columns[i] = v.column
 		columns[i].Name = taken.unique(v.column.Name)
-		columns[i].sql = c.Dialect.quote("c" + itoa(int64(i+1)))
+		columns[i].sql = c.numbered(i)
 		selected = append(selected, cat(v.sql, " AS "+columns[i].sql))
-	}
-	sql := cat("SELECT ", separated(", ", selected), from)
-	if where != nil {
-		sql = cat(sql, " WHERE ", where)
-	}
-	if n := len(b.breakouts); n > 0 {
-		sql = cat(sql, " GROUP BY ", ordinals(n))
 	}
 	sorted, err := c.sorted(s)
 	if err != nil {
 		return nil, nil, err
 	}
-	sql = cat(sql, sorted, limited(b, ask))
-	return sql, columns, nil
+	rows := cat(from, s.extra) // what the clauses asked for is known now
+	if where != nil {
+		rows = cat(rows, " WHERE ", where)
+	}
+	if n := len(b.breakouts); n > 0 {
+		rows = cat(rows, " GROUP BY ", ordinals(n))
+	}
+	if s.layer != "" {
+		rows = cat(" FROM (SELECT ", c.listed(s.leaves), rows, ") AS "+s.layer)
+	}
+	return cat("SELECT ", separated(", ", selected), rows, sorted, limited(b, ask)), columns, nil
+}
+
+// numbered is the name of a column by its place, from 0.
+func (c *compiler) numbered(i int) string { return c.Dialect.quote("c" + itoa(int64(i+1))) }
+
+// listed selects values under their numbers.
+func (c *compiler) listed(all []fragment) fragment {
+	var selected []fragment
+	for i, x := range all {
+		selected = append(selected, cat(x, " AS "+c.numbered(i)))
+	}
+	return separated(", ", selected)
+}
+
+// alias is a new name for a source.
+func (c *compiler) alias() string {
+	c.aliases++
+	return c.Dialect.quote("s" + itoa(int64(c.aliases)))
 }
 
 // ordinals names the first n columns by their number, which holds also where
@@ -202,6 +243,9 @@ func limited(b *block, ask int64) fragment {
 	return text(" LIMIT " + itoa(ask))
 }
 
+// joinWords are the strategies in SQL.
+var joinWords = map[string]string{"left-join": " LEFT JOIN ", "inner-join": " INNER JOIN ", "right-join": " RIGHT JOIN ", "full-join": " FULL JOIN "}
+
 // from writes the sources of a stage and fills the scope with them.
 func (c *compiler) from(b *block, s *scope) (fragment, error) {
 	sql, r, err := c.relation(b.source, "")
@@ -210,21 +254,23 @@ func (c *compiler) from(b *block, s *scope) (fragment, error) {
 	}
 	s.from = r
 	f := cat(" FROM ", sql)
-	for i, j := range b.joins {
+	for _, j := range b.joins {
 		sql, r, err := c.relation(j.source, j.alias)
 		if err != nil {
 			return nil, err
 		}
+		if !c.Dialect.joins(j.strategy) {
+			return nil, j.at.errorf("the engine %s has no %q", c.Dialect.engine(), j.strategy)
+		}
 		s.joins = append(s.joins, r)
+		s.joining = true
 		on, err := c.condition(s, j.condition)
 		if err != nil {
 			return nil, err
 		}
-		word := " LEFT JOIN "
-		if b.joins[i].strategy == "inner-join" {
-			word = " INNER JOIN "
-		}
-		f = cat(f, word, sql, " ON ", on)
+		s.joining = false
+		f = cat(f, s.extra, joinWords[j.strategy], sql, " ON ", on)
+		s.extra = nil
 	}
 	return f, nil
 }
@@ -249,12 +295,14 @@ func (c *compiler) relation(src source, alias string) (fragment, relation, error
 	default:
 		sql, columns, err = c.stage(src.block, 0)
 	}
-	c.aliases++
-	r := relation{alias: alias, sql: c.Dialect.quote("s" + itoa(int64(c.aliases))), columns: columns}
+	r := relation{alias: alias, sql: c.alias(), columns: columns, body: sql}
 	return cat("(", sql, ") AS "+r.sql), r, err
 }
 
 func (c *compiler) cardStage(card *Card) (fragment, []column, error) {
+	if card.Query.Native() {
+		return c.nativeStage(card)
+	}
 	b, err := card.Query.governed()
 	if err != nil {
 		return nil, nil, err
@@ -321,6 +369,7 @@ func (c *compiler) groupedOutputs(s *scope) ([]value, error) {
 			return nil, err
 		}
 		v.column.Source = "breakout"
+		v.sql = c.leaf(s, v.sql)
 		out = append(out, v)
 	}
 	for i, a := range s.block.aggregations {

@@ -1,9 +1,6 @@
 package query
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
 // condition writes a clause that is true or not. Where a comparison with
 // null decides, it decides as in Metabase: "!=" and "does-not-contain" hold
@@ -24,7 +21,7 @@ func (c *compiler) condition(s *scope, e expr) (fragment, error) {
 		err = e.place().errorf("this is not a condition")
 	}
 	if err == nil {
-		err = fits(e, f)
+		err = c.fits(e, f)
 	}
 	return f, err
 }
@@ -46,16 +43,15 @@ func (c *compiler) predicate(s *scope, e *call) (fragment, error) {
 	case "=", "!=":
 		return c.equality(s, e)
 	case "<", "<=", ">", ">=", "between":
-		all, k, err := c.operands(s, e.args)
-		switch {
-		case err != nil:
-			return nil, err
-		case k == aBoolean:
-			return nil, e.at.errorf("true and false have no order")
-		case e.op == "between":
-			return cat("(", all[0], " BETWEEN ", all[1], " AND ", all[2], ")"), nil
+		return c.order(s, e)
+	case "inside":
+		return c.inside(s, e)
+	case "during":
+		day := &call{at: e.at, op: "=", args: []expr{reshaped(e.args[0], e.unit), e.args[1]}}
+		if shapeOf(day.args[0]).unit != e.unit || !fixed(e.args[1]) {
+			return nil, e.at.errorf("%q compares a field with a date that is written out", e.op)
 		}
-		return cat("(", separated(" "+e.op+" ", all), ")"), nil
+		return c.equality(s, day)
 	case "is-null", "not-null", "is-empty", "not-empty":
 		return c.emptiness(s, e)
 	case "contains", "does-not-contain", "starts-with", "ends-with":
@@ -99,35 +95,116 @@ func (c *compiler) opposite(s *scope, e expr) (fragment, error) {
 // equality writes "=" and "!=", of which the first takes any of the further
 // arguments and the second none of them.
 func (c *compiler) equality(s *scope, e *call) (fragment, error) {
-	isNil := func(a expr) bool { l, is := a.(*literal); return is && l.value == nil }
-	args := slices.DeleteFunc(slices.Clone(e.args), isNil)
-	null := len(args) < len(e.args)
-	all, _, err := c.operands(s, args)
-	if err != nil {
-		return nil, err
-	}
-	if len(all) == 0 { // null alone
-		return text(map[string]string{"=": "(1 = 1)", "!=": "(1 = 0)"}[e.op]), nil
-	}
-	x, rest := all[0], all[1:]
-	list := separated(", ", rest)
+	p, err := c.compared(s, e)
 	switch {
-	case e.op == "=" && len(rest) == 0:
-		return cat("(", x, " IS NULL)"), nil
-	case e.op == "=" && null:
-		return cat("(", x, " IS NULL OR ", x, " IN (", list, "))"), nil
-	case e.op == "=" && len(rest) == 1:
-		return cat("(", x, " = ", rest[0], ")"), nil
-	case e.op == "=":
-		return cat("(", x, " IN (", list, "))"), nil
-	case len(rest) == 0:
-		return cat("(", x, " IS NOT NULL)"), nil
-	case null:
-		return cat("(", x, " IS NOT NULL AND ", x, " NOT IN (", list, "))"), nil
-	case len(rest) == 1:
-		return c.Dialect.differs(x, rest[0]), nil
+	case err != nil:
+		return nil, err
+	case p.x == nil: // null alone
+		return text(map[string]string{"=": "(1 = 1)", "!=": "(1 = 0)"}[e.op]), nil
+	case p.spans != nil:
+		return p.within(e.op), nil
 	}
-	return cat("coalesce(", x, " NOT IN (", list, "), TRUE)"), nil
+	list := separated(", ", p.rest)
+	switch {
+	case e.op == "=" && len(p.rest) == 0:
+		return cat("(", p.x, " IS NULL)"), nil
+	case e.op == "=" && p.null:
+		return cat("(", p.x, " IS NULL OR ", p.x, " IN (", list, "))"), nil
+	case e.op == "=" && len(p.rest) == 1:
+		return cat("(", p.x, " = ", p.rest[0], ")"), nil
+	case e.op == "=":
+		return cat("(", p.x, " IN (", list, "))"), nil
+	case len(p.rest) == 0:
+		return cat("(", p.x, " IS NOT NULL)"), nil
+	case p.null:
+		return cat("(", p.x, " IS NOT NULL AND ", p.x, " NOT IN (", list, "))"), nil
+	case len(p.rest) == 1:
+		return c.Dialect.differs(p.x, p.rest[0]), nil
+	}
+	return cat("coalesce(", p.x, " NOT IN (", list, "), TRUE)"), nil
+}
+
+// within writes "=" and "!=" of a date and stretches of time.
+func (p *comparison) within(op string) fragment {
+	var any []fragment
+	for _, s := range p.spans {
+		x := cat("(", p.x, " >= ", s.from)
+		if s.to != nil {
+			x = cat(x, " AND ", p.x, " < ", s.to)
+		}
+		any = append(any, cat(x, ")"))
+	}
+	if op == "=" && p.null {
+		any = append(any, cat("(", p.x, " IS NULL)"))
+	}
+	f := balanced(" OR ", any)
+	switch {
+	case op == "=":
+		return f
+	case p.null:
+		return cat("(", p.x, " IS NOT NULL AND NOT ", f, ")")
+	}
+	return cat("(NOT coalesce(", f, ", FALSE))")
+}
+
+// order writes the comparisons that ask which is more.
+func (c *compiler) order(s *scope, e *call) (fragment, error) {
+	p, err := c.compared(s, e)
+	switch {
+	case err != nil:
+		return nil, err
+	case p.k == aBoolean:
+		return nil, e.at.errorf("true and false have no order")
+	case p.spans != nil:
+		return p.ordered(e.op), nil
+	case e.op == "between":
+		return cat("(", p.x, " BETWEEN ", p.rest[0], " AND ", p.rest[1], ")"), nil
+	}
+	return cat("(", p.x, " "+e.op+" ", p.rest[0], ")"), nil
+}
+
+// ordered writes the order of a date and stretches of time: it is after one
+// when it is after its end.
+func (p *comparison) ordered(op string) fragment {
+	first, last := p.spans[0], p.spans[len(p.spans)-1]
+	switch {
+	case op == "<":
+		return cat("(", p.x, " < ", first.from, ")")
+	case op == ">=", op == "between" && last.to == nil:
+		return cat("(", p.x, " >= ", first.from, ")")
+	case op == "between":
+		return cat("(", p.x, " >= ", first.from, " AND ", p.x, " < ", last.to, ")")
+	case op == "<=" && last.to == nil:
+		return cat("(", p.x, " IS NOT NULL)")
+	case op == "<=":
+		return cat("(", p.x, " < ", last.to, ")")
+	case last.to == nil:
+		return text("(1 = 0)")
+	}
+	return cat("(", p.x, " >= ", last.to, ")")
+}
+
+// inside writes that a point lies in a box: latitude, longitude, and the
+// north, west, south and east of it.
+func (c *compiler) inside(s *scope, e *call) (fragment, error) {
+	both := make([]fragment, 2)
+	for i, edges := range [][2]int{{4, 2}, {3, 5}} { // south to north, west to east
+		low, high := e.args[edges[0]], e.args[edges[1]]
+		for _, edge := range []expr{low, high} {
+			l, _ := edge.(*literal)
+			if l == nil {
+				return nil, edge.place().errorf("must be a number that is written out here")
+			}
+			if classOf(literalValue(l).base) != aNumber {
+				return nil, l.at.errorf("must be a number here")
+			}
+		}
+		var err error
+		if both[i], err = c.order(s, &call{at: e.at, op: "between", args: []expr{e.args[i], low, high}}); err != nil {
+			return nil, err
+		}
+	}
+	return cat("(", both[0], " AND ", both[1], ")"), nil
 }
 
 // emptiness writes is-null and is-empty; the latter, of text, takes the empty
@@ -152,12 +229,9 @@ func (c *compiler) emptiness(s *scope, e *call) (fragment, error) {
 // match writes the conditions on parts of text. Of several patterns one must
 // match, for does-not-contain none.
 func (c *compiler) match(s *scope, e *call) (fragment, error) {
-	v, err := c.value(s, e.args[0])
+	v, err := c.operand(s, e.op, e.args[0], aText)
 	if err != nil {
 		return nil, err
-	}
-	if k := classOf(v.base); k != aText && k != aThing {
-		return nil, e.args[0].place().errorf("%q needs text here, not %s", e.op, k)
 	}
 	op := e.op
 	if op == "does-not-contain" {
@@ -183,20 +257,15 @@ func (c *compiler) match(s *scope, e *call) (fragment, error) {
 }
 
 // interval writes time-interval: from the beginning of a unit to before the
-// beginning of another.
+// beginning of another, and so much earlier or later if it is moved.
 func (c *compiler) interval(s *scope, e *interval) (fragment, error) {
-	subject := e.subject
-	if f, is := subject.(*fieldRef); is { // the clause has a unit of its own
-		plain := *f
-		plain.unit = ""
-		subject = &plain
-	}
-	v, err := c.value(s, subject)
+	v, err := c.value(s, reshaped(e.subject, "")) // the clause has a unit of its own
 	if err != nil {
 		return nil, err
 	}
-	if k := classOf(v.base); k != aDateTime && (k != aDate || e.unit.ofClock()) {
-		return nil, subject.place().errorf("a stretch of time in units of %s needs a date, not %s", e.unit, k)
+	k := classOf(v.base)
+	if !k.ofDay() || k == aDate && e.unit.ofClock() {
+		return nil, e.subject.place().errorf("a stretch of time in units of %s needs a date, not %s", e.unit, k)
 	}
 	first, last := e.amount, int64(0) // units from now, the last one excluded
 	switch {
@@ -210,15 +279,18 @@ func (c *compiler) interval(s *scope, e *interval) (fragment, error) {
 			first = 0
 		}
 	}
-	from, err := c.moment(&moment{e.at, first, e.unit})
-	if err != nil {
-		return nil, err
+	x := c.Dialect.comparable(k, v.sql)
+	bounds := make([]fragment, 2)
+	for i, amount := range []int64{first, last} {
+		m := &moment{at: e.at, amount: amount, unit: e.unit}
+		if e.shift != nil {
+			m.steps = []step{*e.shift}
+		}
+		t, err := c.moment(m)
+		if err != nil {
+			return nil, err
+		}
+		bounds[i] = c.Dialect.moment(k, t)
 	}
-	to, err := c.moment(&moment{e.at, last, e.unit})
-	if err != nil {
-		return nil, err
-	}
-	form := c.alike(v, classOf(v.base), false)
-	return cat("(", form(v.sql), " >= ", form(bound(c.Dialect.bindTime(from))),
-		" AND ", form(v.sql), " < ", form(bound(c.Dialect.bindTime(to))), ")"), nil
+	return cat("(", x, " >= ", bounds[0], " AND ", x, " < ", bounds[1], ")"), nil
 }

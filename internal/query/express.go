@@ -1,8 +1,6 @@
 package query
 
 import (
-	"fmt"
-	"math"
 	"strconv"
 	"time"
 )
@@ -10,8 +8,9 @@ import (
 // Bounds on what is written. They keep a small question from becoming a huge
 // statement, as expressions that use others twice would.
 const (
-	maxNesting = 50     // clauses inside one another, expressions followed
-	maxTokens  = 50_000 // pieces of one value or condition
+	maxNesting = 50        // clauses inside one another, expressions followed
+	maxTokens  = 50_000    // pieces of one value or condition
+	maxWork    = 1_000_000 // pieces of all of them, those inside of others counted again
 )
 
 func itoa(i int64) string { return strconv.FormatInt(i, 10) }
@@ -24,8 +23,9 @@ func (c *compiler) nested(e expr) (leave func(), err error) {
 	return func() { c.depth-- }, err
 }
 
-func fits(e expr, f fragment) error {
-	if len(f) > maxTokens {
+// fits refuses what becomes too large.
+func (c *compiler) fits(e expr, f fragment) error {
+	if c.work += len(f); len(f) > maxTokens || c.work > maxWork {
 		return e.place().errorf("this makes too large a statement")
 	}
 	return nil
@@ -49,15 +49,15 @@ func (c *compiler) value(s *scope, e expr) (value, error) {
 	case *moment:
 		var t time.Time
 		if t, err = c.moment(e); err == nil {
-			v = value{sql: bound(c.Dialect.bindTime(t)), base: "type/DateTime"}
+			v = value{sql: c.Dialect.moment(aDateTime, t), base: "type/DateTime"}
 		}
 	case *call:
 		v, err = c.operation(s, e)
-	case *interval, *aggregationRef:
+	case *interval, *aggregationRef, *metricRef:
 		err = e.place().errorf("this is not a value")
 	}
 	if err == nil {
-		err = fits(e, v.sql)
+		err = c.fits(e, v.sql)
 	}
 	return v, err
 }
@@ -65,6 +65,8 @@ func (c *compiler) value(s *scope, e expr) (value, error) {
 func literalValue(e *literal) value {
 	v := value{sql: bound(e.value), base: "type/*"}
 	switch e.value.(type) {
+	case nil:
+		v.sql = text("NULL")
 	case bool:
 		v.base = "type/Boolean"
 	case int64:
@@ -77,266 +79,148 @@ func literalValue(e *literal) value {
 	return v
 }
 
+// calm are the operators that fail for no row.
+var calm = map[string]bool{"coalesce": true, "case": true, "lower": true, "upper": true, "trim": true, "ltrim": true, "rtrim": true,
+	"length": true, "now": true, "today": true}
+
 // operation writes an operator that gives a value.
 func (c *compiler) operation(s *scope, e *call) (value, error) {
-	if e.op == "case" {
-		return c.cases(s, e)
+	if !calm[e.op] {
+		c.risk()
 	}
-	var args []fragment
-	base, allWhole := "", true
+	switch e.op {
+	case "case":
+		return c.cases(s, e)
+	case "coalesce":
+		return c.coalesce(s, e)
+	case "now", "today":
+		u, k := unit("millisecond"), aDateTime
+		if e.op == "today" {
+			u, k = "day", aDate
+		}
+		t := u.floor(c.now, c.FirstDay)
+		return value{sql: c.Dialect.moment(k, t), base: baseOf[k]}, nil
+	case "datetime-add", "datetime-diff", "temporal-extract", "convert-timezone", "month-name", "quarter-name", "day-name":
+		return c.temporal(s, e)
+	case "integer", "float", "text", "date", "datetime":
+		return c.cast(s, e)
+	}
+	return c.function(s, e)
+}
+
+// baseOf is the type that values of a class that was computed have.
+var baseOf = map[class]string{aThing: "type/*", aNumber: "type/Float", aText: "type/Text", aBoolean: "type/Boolean", aDate: "type/Date",
+	aDateTime: "type/DateTime", aInstant: "type/DateTimeWithLocalTZ", aTime: "type/Time", aUUID: "type/UUID"}
+
+// operand writes an argument that must be of a class, or unknown.
+func (c *compiler) operand(s *scope, op string, e expr, want class) (value, error) {
+	v, err := c.value(s, e)
+	if err != nil {
+		return v, err
+	}
+	k := classOf(v.base)
+	switch {
+	case k == want || k == aThing:
+		return v, nil
+	case k.kin() == want && want == aText:
+		v.sql, v.base = c.Dialect.cast("text", k, v.sql), "type/Text"
+		return v, nil
+	}
+	return v, e.place().errorf("%q needs %s here, not %s", op, want, k)
+}
+
+// coalesce writes the first of its operands that is not null.
+func (c *compiler) coalesce(s *scope, e *call) (value, error) {
+	m := merger{op: e.op}
 	for _, a := range e.args {
 		v, err := c.value(s, a)
 		if err != nil {
 			return value{}, err
 		}
-		if err := operand(e.op, a, v); err != nil {
+		if err := m.add(c, a, v); err != nil {
 			return value{}, err
 		}
-		if base == "" && v.base != "type/*" {
-			base = v.base
-		}
-		allWhole = allWhole && whole(v.base)
-		args = append(args, v.sql)
 	}
-	switch e.op {
-	case "+", "-", "*", "/":
-		v := value{sql: c.arithmetic(e.op, args), base: "type/Float"}
-		if allWhole && e.op != "/" {
-			v.base = "type/Integer"
-		}
-		return v, nil
-	case "coalesce":
-		if base == "" {
-			base = "type/*"
-		}
-		if len(args) == 1 {
-			return value{sql: args[0], base: base}, nil
-		}
-		return value{sql: cat("coalesce(", separated(", ", args), ")"), base: base}, nil
-	case "concat":
-		return value{sql: balanced(" || ", args), base: "type/Text"}, nil
-	case "lower", "upper", "trim", "ltrim", "rtrim":
-		return value{sql: cat(e.op+"(", args[0], ")"), base: "type/Text"}, nil
-	case "length":
-		return value{sql: c.Dialect.length(args[0]), base: "type/Integer"}, nil
-	case "round":
-		return value{sql: cat("round(", args[0], ")"), base: base}, nil
+	if len(m.all) == 1 {
+		return value{sql: m.all[0], base: m.base}, nil
 	}
-	return value{}, e.at.errorf("%q is not a value", e.op)
+	return value{sql: cat("coalesce(", separated(", ", m.all), ")"), base: m.base}, nil
 }
 
-// operand refuses what an operator cannot work on.
-func operand(op string, at expr, v value) error {
+// merger holds values of which one is the result, so that they must be of one
+// kind.
+type merger struct {
+	op   string
+	all  []fragment
+	base string
+	k    class
+}
+
+func (m *merger) add(c *compiler, at expr, v value) error {
 	k := classOf(v.base)
-	if k == aThing || op == "coalesce" || op == "concat" {
-		return nil
+	switch {
+	case m.base == "", m.k == aThing:
+		m.base, m.k = v.base, k
+	case k == aThing:
+	case k.kin() != m.k.kin():
+		return at.place().errorf("%q gives one kind of value: %s cannot stand beside %s", m.op, k, m.k)
+	case k == aUUID && m.k != k:
+		v.sql = c.Dialect.cast("text", k, v.sql)
+	case m.k == aUUID && m.k != k:
+		for i := range m.all {
+			m.all[i] = c.Dialect.cast("text", m.k, m.all[i])
+		}
+		m.base, m.k = v.base, k
+	case m.base == "type/Integer" && v.base == "type/Float":
+		m.base = v.base
+	case m.k == aDate && k != aDate:
+		m.base, m.k = v.base, k
 	}
-	want := aText
-	switch op {
-	case "+", "-", "*", "/", "round":
-		want = aNumber
-	}
-	if k != want {
-		return at.place().errorf("%q needs %s here, not %s", op, want, k)
-	}
+	m.all = append(m.all, v.sql)
 	return nil
 }
 
-// arithmetic writes a - b - c as a - (b + c), so that long lists stay flat.
-func (c *compiler) arithmetic(op string, args []fragment) fragment {
-	switch op {
-	case "-":
-		return cat("(", args[0], " - ", balanced(" + ", args[1:]), ")")
-	case "/":
-		return c.Dialect.divide(args[0], balanced(" * ", args[1:]))
-	}
-	return balanced(" "+op+" ", args)
-}
-
 func (c *compiler) cases(s *scope, e *call) (value, error) {
-	out := value{sql: text("CASE"), base: "type/*"}
-	add := func(before string, a expr) error {
+	m := merger{op: e.op}
+	var whens []fragment
+	for i, a := range e.args {
+		if i%2 == 0 && i+1 < len(e.args) {
+			when, err := c.condition(s, a)
+			if err != nil {
+				return value{}, err
+			}
+			whens = append(whens, when)
+			continue
+		}
 		v, err := c.value(s, a)
 		if err != nil {
-			return err
-		}
-		if out.base == "type/*" {
-			out.base = v.base
-		}
-		out.sql = cat(out.sql, before, v.sql)
-		return nil
-	}
-	for i := 0; i+1 < len(e.args); i += 2 {
-		when, err := c.condition(s, e.args[i])
-		if err != nil {
 			return value{}, err
 		}
-		out.sql = cat(out.sql, " WHEN ", when)
-		if err := add(" THEN ", e.args[i+1]); err != nil {
+		if err := m.add(c, a, v); err != nil {
 			return value{}, err
 		}
 	}
-	if len(e.args)%2 == 1 {
-		if err := add(" ELSE ", e.args[len(e.args)-1]); err != nil {
-			return value{}, err
+	sql := text("(CASE")
+	for i, x := range m.all {
+		if i < len(whens) {
+			sql = cat(sql, " WHEN ", whens[i], " THEN ", x)
+		} else {
+			sql = cat(sql, " ELSE ", x)
 		}
 	}
-	out.sql = cat("(", out.sql, " END)")
-	return out, nil
+	return value{sql: cat(sql, " END)"), base: m.base}, nil
 }
 
 // moment is the time that a relative date means.
 func (c *compiler) moment(e *moment) (time.Time, error) {
-	t, err := e.unit.add(e.unit.floor(c.now), e.amount)
+	t, err := e.unit.add(e.unit.floor(c.now, c.FirstDay), e.amount)
+	for _, s := range e.steps {
+		if err == nil {
+			t, err = s.unit.add(t, s.amount)
+		}
+	}
 	if err != nil {
 		return t, e.at.errorf("%s", err)
 	}
 	return t, nil
-}
-
-// operands writes things that are compared with each other, in a form in
-// which they can be. What they are is decided by the first that is neither a
-// literal nor a moment; literals are read as that.
-func (c *compiler) operands(s *scope, args []expr) ([]fragment, class, error) {
-	subject, allDays := -1, true
-	for i, a := range args {
-		switch a := a.(type) {
-		case *literal:
-			day, ok := a.value.(string)
-			_, is, _ := readDate(day, time.UTC)
-			allDays = allDays && ok && is
-		case *moment:
-			allDays = allDays && !a.unit.ofClock()
-		default:
-			if subject < 0 {
-				subject = i
-			}
-		}
-	}
-	out := make([]fragment, len(args))
-	if subject < 0 {
-		for i, a := range args {
-			v, err := c.value(s, a)
-			if err != nil {
-				return nil, 0, err
-			}
-			out[i] = v.sql
-		}
-		return out, aThing, nil
-	}
-	v, err := c.value(s, args[subject])
-	if err != nil {
-		return nil, 0, err
-	}
-	k := classOf(v.base)
-	alike := c.alike(v, k, allDays)
-	for i, a := range args {
-		switch l := a.(type) {
-		case *literal:
-			if out[i], err = c.read(l, k, v.base); err == nil {
-				out[i] = alike(out[i])
-			}
-		case *moment:
-			var t time.Time
-			if k != aDate && k != aDateTime {
-				err = l.at.errorf("a date cannot be compared with %s", k)
-			} else if t, err = c.moment(l); err == nil {
-				out[i] = alike(bound(c.Dialect.bindTime(t)))
-			}
-		default:
-			other := v
-			if i != subject {
-				other, err = c.value(s, a)
-			}
-			if err == nil && comparable(k) != comparable(classOf(other.base)) && k != aThing && classOf(other.base) != aThing {
-				err = a.place().errorf("%s cannot be compared with %s", classOf(other.base), k)
-			}
-			if out[i] = other.sql; other.unit == "" || other.unit != v.unit {
-				out[i] = alike(other.sql)
-			}
-		}
-		if err != nil {
-			return nil, 0, err
-		}
-	}
-	return out, k, nil
-}
-
-// comparable folds classes that can be compared with each other.
-func comparable(k class) class {
-	if k == aDate {
-		return aDateTime
-	}
-	return k
-}
-
-// alike gives the form in which values of the subject's kind are compared.
-// A date with time that is compared with whole days counts as its day.
-func (c *compiler) alike(v value, k class, allDays bool) func(fragment) fragment {
-	d := c.Dialect
-	switch {
-	case v.unit != "":
-		return func(x fragment) fragment { return d.cut(v.unit, x) }
-	case k == aDate || k == aDateTime && allDays:
-		return d.day
-	case k == aDateTime:
-		return d.instant
-	case k == aTime:
-		return d.clock
-	}
-	return func(x fragment) fragment { return x }
-}
-
-// read makes a literal an argument of the class. Numbers and text become each
-// other where the other is meant and nothing is lost.
-func (c *compiler) read(l *literal, k class, base string) (fragment, error) {
-	wrong := func() (fragment, error) { return nil, l.at.errorf("must be %s here", k) }
-	switch v := l.value.(type) {
-	case string:
-		switch k {
-		case aNumber:
-			if i, err := strconv.ParseInt(v, 10, 64); err == nil {
-				return bound(i), nil
-			}
-			f, ok := finite(v)
-			if !ok {
-				return wrong()
-			}
-			return bound(f), nil
-		case aBoolean:
-			b, err := strconv.ParseBool(v)
-			if err != nil {
-				return wrong()
-			}
-			return bound(b), nil
-		case aDate, aDateTime:
-			t, _, ok := readDate(v, time.UTC)
-			if !ok {
-				return wrong()
-			}
-			return bound(c.Dialect.bindTime(t)), nil
-		case aTime:
-			for _, form := range []string{"15:04", "15:04:05"} {
-				if t, err := time.Parse(form, v); err == nil {
-					return bound(t.Format("15:04:05.000")), nil
-				}
-			}
-			return wrong()
-		}
-	case int64, float64:
-		if k == aText {
-			return bound(fmt.Sprint(v)), nil
-		}
-		if k != aNumber && k != aThing {
-			return wrong()
-		}
-	case bool:
-		if k != aBoolean && k != aThing {
-			return wrong()
-		}
-	}
-	if f, is := l.value.(float64); is && whole(base) && f == math.Trunc(f) && math.Abs(f) < 1<<53 {
-		return bound(int64(f)), nil
-	}
-	return bound(l.value), nil
 }

@@ -4,18 +4,22 @@ import "strings"
 
 // fragment is a piece of SQL: text that this package wrote and values to bind,
 // in their order. Text of a person gets into one only through bound and, for
-// native questions, through native.fill.
+// native questions, through spliced.
 type fragment []token
 
 type token struct {
 	text  string
 	value any
 	bound bool
+	as    argumentType // of a bound value
+	fence bool         // a fence, where the statement needs them
 }
 
 func text(s string) fragment { return fragment{{text: s}} }
 
 func bound(v any) fragment { return fragment{{value: v, bound: true}} }
+
+func boundAs(v any, as argumentType) fragment { return fragment{{value: v, bound: true, as: as}} }
 
 // cat joins strings that stand in this package's source and fragments.
 func cat(parts ...any) fragment {
@@ -58,16 +62,21 @@ func balanced(op string, all []fragment) fragment {
 	return cat("(", balanced(op, all[:half]), op, balanced(op, all[half:]), ")")
 }
 
-// render writes the SQL with placeholders numbered in their order.
-func (f fragment) render(d Dialect) (string, []any) {
+// render writes the SQL with placeholders numbered in their order, and with
+// the fences if they are needed.
+func (f fragment) render(d Dialect, fenced bool) (string, []any) {
 	var b strings.Builder
 	var args []any
 	for _, t := range f {
-		if t.bound {
-			args = append(args, t.value)
-			b.WriteString(d.placeholder(len(args)))
-		} else {
+		switch {
+		case t.bound:
+			sql, arg := d.placeholder(len(args)+1, t.value, t.as)
+			args = append(args, arg)
+			b.WriteString(sql)
+		case !t.fence:
 			b.WriteString(t.text)
+		case fenced:
+			b.WriteString(d.fence())
 		}
 	}
 	return b.String(), args

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,51 +19,64 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the expected parts of testdata/*.txtar")
 
-// Each file of testdata is a question and what becomes of it: the SQL with
-// its arguments and columns, and the rows it has in the shop. The first lines
-// say who asks; "saved" that it is a saved question.
-func TestQuestionsBecomeTheWrittenSQL(t *testing.T) {
+// Each file of testdata is a question and what becomes of it: for each engine
+// the SQL with its arguments, the columns, and the rows it has in the shop.
+// The parts that bear no engine's name are SQLite's, and are those of the
+// others too unless theirs follow. The first lines say who asks; "saved" that
+// it is a saved question, "monday" and "berlin" when weeks and days begin.
+type golden struct {
+	name  string
+	raw   []byte
+	a     *txtar.Archive
+	asked []byte
+}
+
+func goldens(t *testing.T) []golden {
+	t.Helper()
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no cases: %v", err)
 	}
-	db := warehouse(t)
+	var all []golden
 	for _, name := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(name), ".txtar"), func(t *testing.T) {
-			raw, err := os.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			a := txtar.Parse(raw)
-			got := &txtar.Archive{Comment: a.Comment}
-			var asked []byte
-			for _, f := range a.Files {
-				if f.Name == "query.json" {
-					asked = f.Data
-				}
-			}
-			got.Files = append(got.Files, txtar.File{Name: "query.json", Data: asked})
-			s := source(t, asker(t, a.Comment))
-			s.Saved = bytes.Contains(a.Comment, []byte("\nsaved\n"))
-			got.Files = append(got.Files, outcome(t, asked, s, func(st query.Statement) string {
-				rows, err := run(db, st)
-				if err != nil {
-					t.Errorf("the SQL does not run: %v\n%s", err, st.SQL())
-				}
-				return strings.Join(rows, "\n")
-			})...)
-			text := txtar.Format(got)
-			if *update {
-				if err := os.WriteFile(name, text, 0o600); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if diff := cmp.Diff(string(raw), string(text)); diff != "" {
-				t.Errorf("run with -update and read the difference\n%s", diff)
-			}
-		})
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := golden{name: name, raw: raw, a: txtar.Parse(raw)}
+		g.asked = g.part("query.json")
+		all = append(all, g)
 	}
+	return all
+}
+
+func (g *golden) title() string { return strings.TrimSuffix(filepath.Base(g.name), ".txtar") }
+
+func (g *golden) part(name string) []byte {
+	for _, f := range g.a.Files {
+		if f.Name == name {
+			return f.Data
+		}
+	}
+	return nil
+}
+
+// says tells whether a line of the beginning is the word.
+func (g *golden) says(word string) bool {
+	return bytes.Contains(append([]byte("\n"), g.a.Comment...), []byte("\n"+word+"\n"))
+}
+
+func (g *golden) source(t *testing.T, engine string) query.Source {
+	t.Helper()
+	s := sourceOn(t, engine, asker(t, g.a.Comment))
+	s.Saved = g.says("saved")
+	if g.says("monday") {
+		s.FirstDay = 1
+	}
+	if g.says("berlin") {
+		s.Now = s.Now.In(berlin(t))
+	}
+	return s
 }
 
 // asker finds the line "as NAME".
@@ -79,30 +93,138 @@ func asker(t *testing.T, comment []byte) permission.UserID {
 	return 0
 }
 
-func outcome(t *testing.T, asked []byte, s query.Source, rows func(query.Statement) string) []txtar.File {
+// compiled is the statement of the case for an engine.
+func (g *golden) compiled(t *testing.T, engine string) (query.Statement, error) {
 	t.Helper()
-	part := func(name, text string) txtar.File {
-		if text != "" {
-			text += "\n"
-		}
-		return txtar.File{Name: name, Data: []byte(text)}
-	}
-	q, err := query.Parse(asked)
-	var st query.Statement
-	if err == nil {
-		write := query.Compile
-		if q.Native() {
-			write = query.Check
-		}
-		st, err = write(q, s)
-	}
+	q, err := query.Parse(g.asked)
 	if err != nil {
-		return []txtar.File{part("error", fmt.Sprintf("%T\n%v", err, err))}
+		return query.Statement{}, err
 	}
-	var args, columns []string
+	return write(q, g.source(t, engine))
+}
+
+// named is a part as it is called for an engine.
+func named(part, engine string) string {
+	if engine == engines[0] {
+		return part
+	}
+	return part + " " + engine
+}
+
+func TestQuestionsBecomeTheWrittenSQL(t *testing.T) {
+	for _, g := range goldens(t) {
+		t.Run(g.title(), func(t *testing.T) {
+			got := &txtar.Archive{Comment: g.a.Comment, Files: []txtar.File{{Name: "query.json", Data: g.asked}}}
+			first := map[string]string{}
+			for _, engine := range engines {
+				add := func(part, text string) {
+					if text != "" {
+						text += "\n"
+					}
+					if engine == engines[0] {
+						first[part] = text
+					} else if first[part] == text {
+						return
+					}
+					got.Files = append(got.Files, txtar.File{Name: named(part, engine), Data: []byte(text)})
+				}
+				st, err := g.compiled(t, engine)
+				if err != nil {
+					add("error", fmt.Sprintf("%T\n%v", err, err))
+					continue
+				}
+				add("sql", lines(st.SQL()))
+				add("args", arguments(st))
+				add("columns", described(t, st))
+			}
+			for _, engine := range engines { // checked where they run
+				if rows := g.part(named("rows", engine)); rows != nil {
+					got.Files = append(got.Files, txtar.File{Name: named("rows", engine), Data: rows})
+				}
+			}
+			g.compare(t, got)
+		})
+	}
+}
+
+func (g *golden) compare(t *testing.T, got *txtar.Archive) {
+	t.Helper()
+	text := txtar.Format(got)
+	if *update {
+		if err := os.WriteFile(g.name, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(string(g.raw), string(text)); diff != "" {
+		t.Errorf("run with -update and read the difference\n%s", diff)
+	}
+}
+
+// All the SQL of the cases runs on its engine, and gives the rows that are
+// written there; most are the same on all engines.
+func TestTheWrittenSQLHasTheWrittenRows(t *testing.T) {
+	for _, engine := range engines {
+		t.Run(engine, func(t *testing.T) {
+			db := warehouseOn(t, engine)
+			for _, g := range goldens(t) {
+				t.Run(g.title(), func(t *testing.T) {
+					st, err := g.compiled(t, engine)
+					if err != nil {
+						return // its text is among the cases
+					}
+					rows, err := runIn(db, st, g.source(t, engine).Now.Location())
+					if err != nil {
+						t.Fatalf("the SQL does not run: %v\n%s\n%v", err, st.SQL(), st.Args())
+					}
+					if !strings.Contains(st.SQL(), "ORDER BY") {
+						slices.Sort(rows) // any order will do
+					}
+					text := []byte(strings.Join(rows, "\n"))
+					if len(text) > 0 {
+						text = append(text, '\n')
+					}
+					g.compareRows(t, engine, text)
+				})
+			}
+		})
+	}
+}
+
+// compareRows compares the rows of an engine with the part for it, or with
+// those of SQLite.
+func (g *golden) compareRows(t *testing.T, engine string, text []byte) {
+	t.Helper()
+	name := named("rows", engine)
+	want := g.part(name)
+	if want == nil {
+		want = g.part("rows")
+	}
+	if bytes.Equal(want, text) && (g.part(name) != nil || engine != engines[0]) {
+		return
+	}
+	if !*update {
+		t.Errorf("run with -update and read the difference\n%s", cmp.Diff(string(want), string(text)))
+		return
+	}
+	files := slices.DeleteFunc(slices.Clone(g.a.Files), func(f txtar.File) bool { return f.Name == name })
+	if engine == engines[0] || !bytes.Equal(text, g.part("rows")) {
+		files = append(files, txtar.File{Name: name, Data: text})
+	}
+	g.compare(t, &txtar.Archive{Comment: g.a.Comment, Files: files})
+}
+
+func arguments(st query.Statement) string {
+	var args []string
 	for i, a := range st.Args() {
 		args = append(args, fmt.Sprintf("%d %T %v", i+1, a, a))
 	}
+	return strings.Join(args, "\n")
+}
+
+func described(t *testing.T, st query.Statement) string {
+	t.Helper()
+	var columns []string
 	for _, c := range st.Columns() {
 		line, err := json.Marshal(c)
 		if err != nil {
@@ -110,13 +232,12 @@ func outcome(t *testing.T, asked []byte, s query.Source, rows func(query.Stateme
 		}
 		columns = append(columns, string(line))
 	}
-	return []txtar.File{part("sql", lines(st.SQL())), part("args", strings.Join(args, "\n")),
-		part("columns", strings.Join(columns, "\n")), part("rows", rows(st))}
+	return strings.Join(columns, "\n")
 }
 
 // lines breaks SQL at its clauses for the eye.
 func lines(sql string) string {
-	for _, word := range []string{" FROM (", " LEFT JOIN (", " INNER JOIN (", ") AS \"s", " GROUP BY ", " ORDER BY ", " LIMIT "} {
+	for _, word := range []string{" FROM (", " LEFT JOIN (", " INNER JOIN (", " RIGHT JOIN (", " FULL JOIN (", " CROSS JOIN (", ") AS \"s", ") AS `s", " GROUP BY ", " ORDER BY ", " LIMIT "} {
 		sql = strings.ReplaceAll(sql, word, "\n"+strings.TrimPrefix(word, " "))
 	}
 	return sql

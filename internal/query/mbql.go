@@ -115,17 +115,43 @@ func (e *fieldRef) options() any {
 	if e.join != "" {
 		m["join-alias"] = e.join
 	}
-	if e.unit != "" {
-		m["temporal-unit"] = e.unit
+	if e.via != nil {
+		m["source-field"] = e.via.id
+		if e.via.join != "" {
+			m["source-field-join-alias"] = e.via.join
+		}
 	}
+	e.shape.mbql(m)
 	if len(m) == 0 {
 		return nil
 	}
 	return m
 }
 
-func (e *expressionRef) mbql() any  { return []any{"expression", e.name} }
+func (s shape) mbql(m object) {
+	if s.unit != "" {
+		m["temporal-unit"] = s.unit
+	}
+	switch {
+	case s.bin.usual:
+		m["binning"] = object{"strategy": "default"}
+	case s.bin.count > 0:
+		m["binning"] = object{"strategy": "num-bins", "num-bins": s.bin.count}
+	case s.bin.width > 0:
+		m["binning"] = object{"strategy": "bin-width", "bin-width": s.bin.width}
+	}
+}
+
+func (e *expressionRef) mbql() any {
+	m := object{}
+	if e.shape.mbql(m); len(m) > 0 {
+		return []any{"expression", e.name, m}
+	}
+	return []any{"expression", e.name}
+}
+
 func (e *aggregationRef) mbql() any { return []any{"aggregation", e.index} }
+func (e *metricRef) mbql() any      { return []any{"metric", e.card} }
 
 func (e *literal) mbql() any {
 	if f, is := e.value.(float64); is { // 2.0 stays no whole number
@@ -138,9 +164,26 @@ func (e *literal) mbql() any {
 	return e.value
 }
 
-func (e *moment) mbql() any { return []any{"relative-datetime", e.amount, e.unit} }
+func (e *moment) mbql() any {
+	return moved([]any{"relative-datetime", e.amount, e.unit}, e.steps)
+}
+
+// moved writes something that is so many steps later.
+func moved(m any, steps []step) any {
+	if len(steps) == 0 {
+		return m
+	}
+	c := []any{"+", m}
+	for _, s := range steps {
+		c = append(c, []any{"interval", s.amount, s.unit})
+	}
+	return c
+}
 
 func (e *interval) mbql() any {
+	if e.shift != nil {
+		return []any{"relative-time-interval", e.subject.mbql(), e.amount, e.unit, e.shift.amount, e.shift.unit}
+	}
 	c := []any{"time-interval", e.subject.mbql(), e.amount, e.unit}
 	if e.current {
 		c = append(c, object{"include-current": true})
@@ -160,9 +203,15 @@ func (e *call) mbql() any {
 		}
 		return c
 	}
+	if len(e.steps) > 0 {
+		return moved(e.args[0].mbql(), e.steps)
+	}
 	c := []any{e.op}
 	for _, a := range e.args {
 		c = append(c, a.mbql())
+	}
+	if e.unit != "" {
+		c = append(c, e.unit)
 	}
 	if e.ignoreCase {
 		c = append(c, object{"case-sensitive": false})

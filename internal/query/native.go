@@ -1,35 +1,27 @@
 package query
 
 import (
-	"encoding/json"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // native is SQL typed by a person, with the variables in it.
 type native struct {
-	at   *node // of the text
-	text string
-	tags []tag // by name as given
-	tree []piece
+	at      *node // of the text
+	text    string
+	tags    []tag // by name as given
+	tree    []piece
+	snippet bool // shared text: its variables are those of the SQL that it stands in
 }
 
-// tag is a variable, {{name}} in the text.
-type tag struct {
-	at       *node
-	name     string
-	id       string // as clients know it; may be ""
-	kind     string // "text", "number", "date", "boolean", or one that is not supported
-	standard *node  // the default; nil for none
-	required bool
-}
-
-// piece is a stretch of the text, a variable, or a part between [[ and ]]
-// that is left out unless all its variables have values.
+// piece is a stretch of the text; a variable, a saved question or a snippet
+// that stands in it; or a part between [[ and ]] that is left out unless all
+// its variables have values.
 type piece struct {
 	text     string
 	tag      string
+	card     int64
+	snippet  string
 	optional []piece
 }
 
@@ -60,17 +52,26 @@ func (p *parser) native(n *node, key string) (*native, error) {
 			return nil, err
 		}
 	}
-	switch {
-	case q.at == nil:
+	if q.at == nil {
 		return nil, n.errorf("has no %q", key)
-	case len(q.text) > maxSQL:
-		return nil, q.at.errorf("the SQL is longer than %d bytes", maxSQL)
-	case strings.ContainsRune(q.text, 0):
-		return nil, q.at.errorf("the SQL has a NUL character in it")
-	case nothing(q.text):
-		return nil, q.at.errorf("the SQL is empty")
+	}
+	if err := q.check(); err != nil {
+		return nil, err
 	}
 	return q, q.split()
+}
+
+// check refuses text that is no SQL at all.
+func (q *native) check() error {
+	switch {
+	case len(q.text) > maxSQL:
+		return q.at.errorf("the SQL is longer than %d bytes", maxSQL)
+	case strings.ContainsRune(q.text, 0):
+		return q.at.errorf("the SQL has a NUL character in it")
+	case nothing(q.text):
+		return q.at.errorf("the SQL is empty")
+	}
+	return nil
 }
 
 // nothing tells whether SQL is only spaces, comments and semicolons.
@@ -90,46 +91,6 @@ func nothing(sql string) bool {
 	}
 }
 
-func (p *parser) tags(n *node) ([]tag, error) {
-	if err := n.want(isObject); err != nil {
-		return nil, err
-	}
-	var all []tag
-	for i, item := range n.items {
-		t := tag{at: item, name: n.keys[i]}
-		if err := item.want(isObject); err != nil {
-			return nil, err
-		}
-		for j, key := range item.keys {
-			v := item.items[j]
-			var err error
-			switch {
-			case v.kind == isNull:
-			case key == "type":
-				t.kind, err = v.word()
-			case key == "default":
-				t.standard = v
-			case key == "required":
-				t.required, err = v.yes, v.want(isBool)
-			case key == "id":
-				t.id, err = v.word()
-			case key == "name":
-				if v.text != t.name || v.kind != isString {
-					err = v.errorf("must be the name under which the tag stands")
-				}
-			}
-			if err != nil {
-				return nil, err
-			}
-		}
-		if t.kind == "" {
-			return nil, item.errorf("has no type")
-		}
-		all = append(all, t)
-	}
-	return all, nil
-}
-
 func (q *native) tag(name string) *tag {
 	for i := range q.tags {
 		if q.tags[i].name == name {
@@ -137,6 +98,13 @@ func (q *native) tag(name string) *tag {
 		}
 	}
 	return nil
+}
+
+// with is a snippet as it stands in the SQL.
+func (q *native) with(snippet *native) *native {
+	n := *snippet
+	n.at, n.tags = q.at, q.tags
+	return &n
 }
 
 // split takes the text apart at its variables.
@@ -182,126 +150,46 @@ func (q *native) pieces(s string, optional bool) ([]piece, string, error) {
 		if !ok {
 			return nil, "", q.at.errorf("a variable has no end: {{ without }}")
 		}
-		name = strings.TrimSpace(name)
-		t := q.tag(name)
-		switch {
-		case strings.HasPrefix(name, "#"), strings.HasPrefix(name, "snippet:"):
-			return nil, "", q.at.errorf("{{%s}}: saved questions and snippets inside SQL are not supported yet", name)
-		case t == nil:
-			return nil, "", q.at.errorf("the variable %s is not among the template-tags", quoted(name))
-		}
-		if !t.supported() {
-			return nil, "", t.at.errorf("template tags of the type %s are not supported yet", quoted(t.kind))
-		}
-		all, s = append(all, piece{text: s[:i]}, piece{tag: name}), after
-	}
-}
-
-// fill writes the text with a bound argument in place of every variable.
-func (q *native) fill(values map[string]any) (fragment, error) {
-	return q.filled(q.tree, values, false)
-}
-
-func (q *native) filled(tree []piece, values map[string]any, optional bool) (fragment, error) {
-	var f fragment
-	for _, p := range tree {
-		switch {
-		case p.optional != nil:
-			inner, err := q.filled(p.optional, values, true)
-			if err != nil {
-				return nil, err
-			}
-			f = append(f, inner...)
-		case p.tag != "":
-			v, ok := values[p.tag]
-			if !ok && optional {
-				return nil, nil
-			}
-			if !ok {
-				at := q.tag(p.tag).at
-				return nil, &Error{Path: at.path(), Message: ErrNoValue.Error(), cause: ErrNoValue}
-			}
-			f = append(f, bound(v)...)
-		default:
-			f = append(f, text(p.text)...)
-		}
-	}
-	return f, nil
-}
-
-// values are the values of the variables: those given, then the defaults.
-func (q *native) values(given []parameter) (map[string]any, error) {
-	all := map[string]any{}
-	for _, p := range given {
-		t := q.tag(p.tag)
-		if t == nil {
-			return nil, p.at.errorf("there is no variable %s in the SQL", quoted(p.tag))
-		}
-		v, ok, err := t.value(p.value)
+		p, err := q.named(strings.TrimSpace(name))
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
-		if ok {
-			all[t.name] = v
-		}
+		all, s = append(all, piece{text: s[:i]}, p), after
 	}
-	for i := range q.tags {
-		t := &q.tags[i]
-		if _, has := all[t.name]; has || t.standard == nil || !t.supported() {
-			continue
-		}
-		v, ok, err := t.value(t.standard)
-		if err != nil {
-			return nil, err
-		}
-		if ok {
-			all[t.name] = v
-		}
-	}
-	return all, nil
 }
 
-func (t *tag) supported() bool {
-	return t.kind == "text" || t.kind == "number" || t.kind == "date" || t.kind == "boolean"
+// named is what stands between {{ and }}: the name of a variable, a saved
+// question as #12 or #12-what-it-is-called, or a snippet.
+func (q *native) named(name string) (piece, error) {
+	if card, is := strings.CutPrefix(name, "#"); is {
+		digits, _, _ := strings.Cut(card, "-")
+		id, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 64)
+		if err != nil || id <= 0 {
+			return piece{}, q.at.errorf("{{%s}}: a saved question is named by its number, as in {{#12}}", shown(name))
+		}
+		return piece{card: id}, nil
+	}
+	if snippet, is := strings.CutPrefix(name, "snippet:"); is {
+		snippet = strings.TrimSpace(snippet)
+		if snippet == "" || len(snippet) > maxNames {
+			return piece{}, q.at.errorf("{{%s}}: the name of a snippet has from 1 to %d bytes", shown(name), maxNames)
+		}
+		return piece{snippet: snippet}, nil
+	}
+	if q.snippet {
+		return piece{tag: name}, nil
+	}
+	t := q.tag(name)
+	if t == nil {
+		return piece{}, q.at.errorf("the variable %s is not among the template-tags", quoted(name))
+	}
+	return piece{tag: name}, t.usable()
 }
 
-// value reads a value of the tag's type; false for none.
-func (t *tag) value(n *node) (any, bool, error) {
-	if n.kind == isArray && len(n.items) == 1 {
-		n = n.items[0]
-	}
-	if n.kind == isNull || n.kind == isArray && len(n.items) == 0 || n.kind == isString && n.text == "" {
-		return nil, false, nil
-	}
-	switch {
-	case n.kind == isArray || n.kind == isObject:
-		return nil, false, n.errorf("several values for one variable are not supported yet")
-	case t.kind == "text" && n.kind == isBool:
-		return strconv.FormatBool(n.yes), true, nil
-	case t.kind == "text":
-		return n.text, true, nil
-	case t.kind == "number" && n.kind != isBool:
-		if i, err := strconv.ParseInt(n.text, 10, 64); err == nil {
-			return i, true, nil
-		}
-		if f, ok := finite(n.text); ok {
-			return f, true, nil
-		}
-		return nil, false, n.errorf("must be a number, not %s", quoted(n.text))
-	case t.kind == "date" && n.kind == isString:
-		if _, _, ok := readDate(n.text, time.UTC); ok {
-			return n.text, true, nil
-		}
-		return nil, false, n.errorf("must be a date, not %s", quoted(n.text))
-	case t.kind == "boolean":
-		if n.kind == isBool {
-			return n.yes, true, nil
-		}
-		if b, err := strconv.ParseBool(n.text); err == nil {
-			return b, true, nil
-		}
-	}
-	return nil, false, n.errorf("is not a value for a variable of the type %q", t.kind)
+// shown is a name of a person as messages cite it between other signs.
+func shown(s string) string {
+	s = quoted(s)
+	return s[1 : len(s)-1]
 }
 
 // json writes the question as "native".
@@ -310,41 +198,9 @@ func (q *native) json() map[string]any {
 	if len(q.tags) > 0 {
 		tags := map[string]any{}
 		for _, t := range q.tags {
-			x := map[string]any{"name": t.name, "type": t.kind, "required": t.required}
-			if t.id != "" {
-				x["id"] = t.id
-			}
-			if t.standard != nil {
-				x["default"] = t.standard.json()
-			}
-			tags[t.name] = x
+			tags[t.name] = t.at.json()
 		}
 		m["template-tags"] = tags
 	}
 	return m
-}
-
-// json is the value as encoding/json writes it again.
-func (n *node) json() any {
-	switch n.kind {
-	case isBool:
-		return n.yes
-	case isNumber:
-		return json.Number(n.text)
-	case isString:
-		return n.text
-	case isArray:
-		all := make([]any, 0, len(n.items))
-		for _, item := range n.items {
-			all = append(all, item.json())
-		}
-		return all
-	case isObject:
-		m := map[string]any{}
-		for i, k := range n.keys {
-			m[k] = n.items[i].json()
-		}
-		return m
-	}
-	return nil
 }

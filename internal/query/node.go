@@ -8,6 +8,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // What a question may be made of at most. Each bound has its own message.
@@ -131,6 +132,9 @@ type reader struct {
 }
 
 func readJSON(data []byte) (*node, error) {
+	if !utf8.Valid(data) {
+		return nil, &Error{Message: "this is not valid UTF-8"}
+	}
 	r := &reader{dec: json.NewDecoder(bytes.NewReader(data))}
 	r.dec.UseNumber()
 	n, err := r.value(nil, 0, 0)

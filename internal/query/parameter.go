@@ -3,19 +3,20 @@ package query
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
-	"strconv"
+	"slices"
 	"strings"
-	"time"
 )
 
 // parameter is a value that is given beside a question: for a variable of a
-// native one, or as a condition on a field of a structured one.
+// native one; or, for a field of a structured one, a condition on it or the
+// unit that it is cut to.
 type parameter struct {
 	at         *node
 	kind       string // "number/between", "date/range", ...
 	tag        string // native
+	dimension  bool   // native: the target calls the variable a field filter
 	field      expr   // structured; *fieldRef or *expressionRef
+	stage      int64  // structured: the stage that it is for, from 0; -1 for the last
 	value      *node
 	ignoreCase bool
 }
@@ -55,7 +56,7 @@ func (*parser) parameters(n *node, q *Query) ([]parameter, error) {
 		if v == nil || v.kind == isArray && len(v.items) == 0 || v.kind == isString && v.text == "" {
 			continue
 		}
-		x := parameter{at: item, value: v}
+		x := parameter{at: item, value: v, stage: -1}
 		if t := item.get("type"); t != nil {
 			var err error
 			if x.kind, err = t.word(); err != nil {
@@ -78,7 +79,6 @@ func (*parser) parameters(n *node, q *Query) ([]parameter, error) {
 }
 
 func (p *parser) target(n *node, x *parameter, q *Query) error {
-	native := q.native != nil
 	t := n.get("target")
 	if t == nil {
 		return n.errorf("has a value and no target")
@@ -96,25 +96,40 @@ func (p *parser) target(n *node, x *parameter, q *Query) error {
 		return err
 	}
 	switch {
-	case native && c.op == "variable" && inner.op == "template-tag":
+	case q.native != nil && (c.op == "variable" || c.op == "dimension") && inner.op == "template-tag":
 		if err := inner.count(1, 1); err != nil {
 			return err
 		}
+		x.dimension = c.op == "dimension"
 		x.tag, err = inner.args[0].word()
 		return err
-	case native:
-		return t.errorf("only targets of the form [\"variable\", [\"template-tag\", name]] are supported yet")
+	case q.native != nil:
+		return t.errorf("must be of the form [\"variable\", [\"template-tag\", name]], or \"dimension\" in place of \"variable\"")
 	case c.op != "dimension":
 		return t.errorf("must be of the form [\"dimension\", field]")
 	}
-	if s := c.opts.get("stage-number"); s != nil && s.text != "-1" && s.text != itoa(q.block.stages()-1) {
-		return s.errorf("only conditions on the last stage are supported yet")
+	if s := c.opts.get("stage-number"); s != nil {
+		if x.stage, err = s.whole(-1, q.block.stages()); err != nil {
+			return err
+		}
 	}
 	if x.field, err = p.column(c.args[0]); err != nil {
 		return err
 	}
-	_, err = x.condition() // refuse here what cannot be one
+	if x.kind == "temporal-unit" {
+		_, err = p.unit(x.only(), cut, part)
+		return err
+	}
+	_, err = x.condition(x.field, x.kind) // refuse here what cannot be one
 	return err
+}
+
+// only is the value, or the one of a list of one.
+func (x *parameter) only() *node {
+	if x.value.kind == isArray && len(x.value.items) == 1 {
+		return x.value.items[0]
+	}
+	return x.value
 }
 
 // stages counts the stages that stand in the question itself.
@@ -128,25 +143,25 @@ func (b *block) stages() int64 {
 
 // plainOperators are the parameter types that are a clause of the same sense.
 var plainOperators = map[string]string{
-	"": "=", "id": "=", "category": "=", "text": "=", "string/=": "=", "number/=": "=", "boolean/=": "=", "temporal-unit": "",
+	"": "=", "id": "=", "category": "=", "text": "=", "none": "=", "string/=": "=", "number/=": "=", "boolean/=": "=",
 	"string/!=": "!=", "number/!=": "!=", "number/>=": ">=", "number/<=": "<=", "number/between": "between",
 	"string/contains": "contains", "string/does-not-contain": "does-not-contain",
 	"string/starts-with": "starts-with", "string/ends-with": "ends-with",
 }
 
-// condition is the parameter as a condition on its field.
-func (x *parameter) condition() (expr, error) {
-	if strings.HasPrefix(x.kind, "date/") {
-		return x.date()
+// condition is the parameter as a condition of the kind on a field.
+func (x *parameter) condition(field expr, kind string) (expr, error) {
+	if strings.HasPrefix(kind, "date/") {
+		return x.date(field)
 	}
-	op := plainOperators[x.kind]
-	if strings.HasPrefix(x.kind, "location/") && op == "" {
+	op := plainOperators[kind]
+	if strings.HasPrefix(kind, "location/") && op == "" {
 		op = "="
 	}
 	if op == "" {
-		return nil, x.at.errorf("parameters of the type %s are not supported yet", quoted(x.kind))
+		return nil, x.at.errorf("there are no parameters of the type %s", quoted(kind))
 	}
-	c := &call{at: x.value, op: op, args: []expr{x.field}, ignoreCase: x.ignoreCase}
+	c := &call{at: x.value, op: op, args: []expr{field}, ignoreCase: x.ignoreCase}
 	given := []*node{x.value}
 	if x.value.kind == isArray {
 		given = x.value.items
@@ -162,76 +177,152 @@ func (x *parameter) condition() (expr, error) {
 	return c, clause{at: x.value, op: op, args: make([]*node, len(c.args))}.count(o.min, o.max)
 }
 
-// relative reads dates such as past30days, next2weeks~ and thismonth.
-var relative = regexp.MustCompile(`^(past|next|this|last)([0-9]{0,6})(second|minute|hour|day|week|month|quarter|year)s?(~?)$`)
-
-// quarterly reads a quarter such as Q1-2024.
-var quarterly = regexp.MustCompile(`^Q([1-4])-([0-9]{4})$`)
-
-func (x *parameter) date() (expr, error) {
-	n := x.value
-	if n.kind == isArray && len(n.items) == 1 {
-		n = n.items[0]
+// governed is the question with its parameters: as conditions, and as units,
+// of the stages that they are for.
+func (q *Query) governed() (*block, error) {
+	if len(q.parameters) == 0 {
+		return q.block, nil
 	}
-	s, err := n.word()
-	if err != nil {
-		return nil, err
-	}
-	if m := relative.FindStringSubmatch(s); m != nil {
-		i := &interval{at: n, subject: x.field, unit: unit(m[3]), current: m[4] != ""}
-		if i.amount = 1; m[2] != "" {
-			i.amount, _ = strconv.ParseInt(m[2], 10, 64) // six digits at most
+	last := q.block.stages() - 1
+	by := map[int64][]*parameter{}
+	lowest := last
+	for i := range q.parameters {
+		x := &q.parameters[i]
+		k := x.stage
+		if k < 0 {
+			k = last
 		}
-		switch m[1] {
-		case "this":
-			i.amount = 0
-		case "past", "last":
-			i.amount = -i.amount
+		by[k] = append(by[k], x)
+		lowest = min(lowest, k)
+	}
+	var with func(b *block, k int64) (*block, error)
+	with = func(b *block, k int64) (_ *block, err error) {
+		c := *b
+		if k > lowest {
+			if c.source.block, err = with(c.source.block, k-1); err != nil {
+				return nil, err
+			}
 		}
-		return i, nil
+		return &c, c.apply(by[k])
 	}
-	if m := quarterly.FindStringSubmatch(s); m != nil {
-		first := map[string]string{"1": "01", "2": "04", "3": "07", "4": "10"}[m[1]]
-		return x.within("quarter", n, m[2]+"-"+first+"-01"), nil
+	b, err := with(q.block, last)
+	if more := by[last+1]; err == nil && more != nil { // a stage of its own, above the last
+		b = &block{at: q.block.at, source: source{at: q.block.at, block: b}}
+		err = b.apply(more)
 	}
-	from, to, ranged := strings.Cut(s, "~")
-	switch {
-	case !ranged && len(s) == len("2024-01") && isDate(s):
-		return x.within("month", n, s+"-01"), nil
-	case !ranged && isDate(s):
-		return &call{at: n, op: "=", args: []expr{x.field, &literal{n, s}}}, nil
-	case ranged && isDate(from) && isDate(to):
-		return &call{at: n, op: "between", args: []expr{x.field, &literal{n, from}, &literal{n, to}}}, nil
-	case ranged && isDate(from) && to == "":
-		return &call{at: n, op: ">=", args: []expr{x.field, &literal{n, from}}}, nil
-	case ranged && isDate(to) && from == "":
-		return &call{at: n, op: "<=", args: []expr{x.field, &literal{n, to}}}, nil
-	}
-	return nil, n.errorf("%s is not a date, a range of dates or a stretch of time around now", quoted(s))
+	return b, err
 }
 
-func isDate(s string) bool {
-	_, _, ok := readDate(s, time.UTC)
-	return ok
+// apply puts parameters into the stage, which must be a copy.
+func (b *block) apply(parameters []*parameter) error {
+	if len(parameters) == 0 {
+		return nil
+	}
+	var all []expr
+	if b.filter != nil {
+		all = append(all, b.filter)
+	}
+	for _, x := range parameters {
+		if x.kind == "temporal-unit" {
+			u, err := (&parser{}).unit(x.only(), cut, part)
+			if err != nil {
+				return err
+			}
+			b.recut(x.field, u)
+			continue
+		}
+		e, err := x.condition(x.field, x.kind)
+		if err != nil {
+			return err
+		}
+		all = append(all, e)
+	}
+	switch len(all) {
+	case 0:
+	case 1:
+		b.filter = all[0]
+	default:
+		b.filter = &call{at: b.at, op: "and", args: all}
+	}
+	return nil
 }
 
-// within is the condition that the field lies in the unit that begins at day.
-func (x *parameter) within(u unit, at *node, day string) expr {
-	f, is := x.field.(*fieldRef)
-	if !is {
-		return &call{at: at, op: "=", args: []expr{x.field, &literal{at, day}}}
+// recut cuts the field to another unit wherever the stage breaks out by it,
+// shows it or orders by it.
+func (b *block) recut(field expr, u unit) {
+	other := func(e expr) expr {
+		if sameColumn(e, field) && shapeOf(e).unit != "" {
+			return reshaped(e, u)
+		}
+		return e
 	}
-	c := *f
-	c.unit = u
-	return &call{at: at, op: "=", args: []expr{&c, &literal{at, day}}}
+	every := func(list []expr) []expr {
+		list = slices.Clone(list)
+		for i, e := range list {
+			list[i] = other(e)
+		}
+		return list
+	}
+	b.breakouts, b.fields, b.orders = every(b.breakouts), every(b.fields), slices.Clone(b.orders)
+	for i, o := range b.orders {
+		b.orders[i].by = other(o.by)
+	}
+}
+
+// sameColumn tells whether both name one column, in whatever shape.
+func sameColumn(a, b expr) bool {
+	switch a := a.(type) {
+	case *fieldRef:
+		b, is := b.(*fieldRef)
+		return is && a.id == b.id && a.name == b.name && a.join == b.join &&
+			(a.via == nil) == (b.via == nil) && (a.via == nil || *a.via == *b.via)
+	case *expressionRef:
+		b, is := b.(*expressionRef)
+		return is && a.name == b.name
+	default:
+		return false
+	}
+}
+
+// shapeOf is what a reference makes of its value.
+func shapeOf(e expr) shape {
+	switch e := e.(type) {
+	case *fieldRef:
+		return e.shape
+	case *expressionRef:
+		return e.shape
+	default:
+		return shape{}
+	}
+}
+
+// reshaped is the reference with another unit, or none.
+func reshaped(e expr, u unit) expr {
+	switch e := e.(type) {
+	case *fieldRef:
+		c := *e
+		c.shape = shape{unit: u}
+		return &c
+	case *expressionRef:
+		c := *e
+		c.shape = shape{unit: u}
+		return &c
+	default:
+		return e
+	}
 }
 
 // json writes the parameter as clients send it.
 func (x *parameter) json() map[string]any {
 	m := map[string]any{"type": x.kind, "value": x.value.json()}
-	if x.field != nil {
+	switch {
+	case x.field != nil && x.stage >= 0:
+		m["target"] = []any{"dimension", x.field.mbql(), object{"stage-number": x.stage}}
+	case x.field != nil:
 		m["target"] = []any{"dimension", x.field.mbql()}
-	} else {
+	case x.dimension:
+		m["target"] = []any{"dimension", []any{"template-tag", x.tag}}
+	default:
 		m["target"] = []any{"variable", []any{"template-tag", x.tag}}
 	}
 	if x.kind == "" {

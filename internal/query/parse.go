@@ -96,9 +96,16 @@ func (p *parser) stagedQuery(n *node, q *Query) (err error) {
 	if err := n.want(isArray); err != nil {
 		return err
 	}
-	if len(n.items) == 1 && n.items[0].get("native") != nil {
-		q.native, err = p.native(n.items[0], "native")
-		return err
+	for i, stage := range n.items {
+		sql := stage.get("native")
+		switch {
+		case sql == nil:
+		case len(n.items) == 1:
+			q.native, err = p.native(stage, "native")
+			return err
+		default:
+			return n.items[i].errorf("SQL cannot have other stages beside it here: save it as a question and build on that")
+		}
 	}
 	q.block, err = p.stages(n)
 	return err

@@ -3,6 +3,7 @@ package query
 import (
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // clause is a list that begins with the name of what it says.
@@ -24,6 +25,9 @@ func (p *parser) clause(n *node) (clause, error) {
 	var err error
 	if c.op, err = n.items[0].word(); err != nil {
 		return c, err
+	}
+	if same := synonyms[c.op]; same != "" {
+		c.op = same
 	}
 	c.args = n.items[1:]
 	if p.staged {
@@ -78,10 +82,16 @@ func (c clause) count(low, high int) error {
 func (c clause) unknown() error {
 	at := c.at.items[0]
 	if later[c.op] {
-		return at.errorf("%q is not supported yet", c.op)
+		return at.errorf("%q is not supported: there are none here", c.op)
 	}
 	return at.errorf("there is no clause %s", quoted(c.op))
 }
+
+// special are the clauses that are not in the table of operators, with where
+// they may stand.
+var special = map[string]use{"field": asValue, "field-id": asValue, "field-literal": asValue, "datetime-field": asValue, "joined-field": asValue,
+	"fk->": asValue, "expression": asValue, "relative-datetime": asValue, "absolute-datetime": asValue, "time": asValue, "value": asValue,
+	"case": asValue, "datetime": asValue, "datetime-add": asValue, "datetime-subtract": asValue, "temporal-extract": asValue, "time-interval": asCondition, "relative-time-interval": asCondition, "metric": asAggregation}
 
 // expr reads what may stand in the use.
 func (p *parser) expr(n *node, as use) (expr, error) {
@@ -92,30 +102,51 @@ func (p *parser) expr(n *node, as use) (expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch c.op {
-	case "field", "field-id", "field-literal", "datetime-field", "joined-field", "expression", "relative-datetime":
-		switch {
-		case as != asValue:
-			return nil, c.at.items[0].errorf("%q cannot stand here: this must be %s", c.op, as)
-		case c.op == "expression":
-			return p.expressionRef(n)
-		case c.op == "relative-datetime":
-			return p.moment(c)
-		}
-		return p.fieldRef(n)
+	o, ok := operators[c.op]
+	may := o.use
+	if s, is := special[c.op]; is {
+		may, ok = s, true
+	}
+	if extracts[c.op] != "" {
+		may, ok = asValue, true
 	}
 	switch {
-	case c.op == "time-interval" && as == asCondition:
-		return p.interval(c)
-	case c.op == "case" && as == asValue:
-		return p.cases(c)
-	}
-	o, ok := operators[c.op]
-	if !ok {
+	case !ok:
 		return nil, c.unknown()
-	}
-	if o.use&as == 0 {
+	case may&as == 0:
 		return nil, c.at.items[0].errorf("%q cannot stand here: this must be %s", c.op, as)
+	}
+	switch c.op {
+	case "field", "field-id", "field-literal", "datetime-field", "joined-field", "fk->":
+		return p.fieldRef(n)
+	case "expression":
+		return p.expressionRef(n)
+	case "relative-datetime":
+		return p.moment(c)
+	case "absolute-datetime", "time", "value":
+		return p.wrapped(c)
+	case "case":
+		return p.cases(c)
+	case "datetime":
+		return p.datetime(c)
+	case "datetime-add", "datetime-subtract":
+		return p.later(c)
+	case "time-interval", "relative-time-interval":
+		return p.interval(c)
+	case "metric":
+		return p.metric(c)
+	case "+", "-":
+		if as != asValue {
+			break
+		}
+		if e, is, err := p.moved(c); is || err != nil {
+			return e, err
+		}
+	case "temporal-extract":
+		return p.extract(c, "")
+	}
+	if u := extracts[c.op]; u != "" {
+		return p.extract(c, u)
 	}
 	return p.call(c, o, as)
 }
@@ -133,8 +164,24 @@ func (p *parser) call(c clause, o operator, as use) (expr, error) {
 			}
 			x.ignoreCase = !v.yes
 		}
+	} else if c.op == "offset" { // its options come first in both forms
+		p.takeOptions(&c, true)
+		if err := p.only(c, everyClause...); err != nil {
+			return nil, err
+		}
 	} else if err := p.only(c); err != nil {
 		return nil, err
+	}
+	if o.units != nil {
+		if err := c.count(o.min+1, o.max+1); err != nil {
+			return nil, err
+		}
+		var err error
+		last := len(c.args) - 1
+		if x.unit, err = p.unit(c.args[last], o.units...); err != nil {
+			return nil, err
+		}
+		c.args = c.args[:last]
 	}
 	if err := c.count(o.min, o.max); err != nil {
 		return nil, err
@@ -163,6 +210,9 @@ func (p *parser) literal(n *node) (expr, error) {
 	case isBool:
 		l.value = n.yes
 	case isString:
+		if strings.ContainsRune(n.text, 0) {
+			return nil, n.errorf("has a NUL character in it")
+		}
 		l.value = n.text
 	case isNumber:
 		if i, err := strconv.ParseInt(n.text, 10, 64); err == nil {
@@ -178,77 +228,31 @@ func (p *parser) literal(n *node) (expr, error) {
 	return l, nil
 }
 
-// unit reads a unit of one of the kinds; "default" is none.
-func (p *parser) unit(n *node, kinds ...unitKind) (unit, error) {
-	s, err := n.word()
-	if err != nil {
-		return "", err
-	}
-	k, ok := unitKinds[unit(s)]
-	switch {
-	case s == "default" && len(kinds) > 1:
-		return "", nil
-	case !ok:
-		return "", n.errorf("there is no unit %s", quoted(s))
-	case !slices.Contains(kinds, k):
-		return "", n.errorf("the unit %q cannot stand here", s)
-	}
-	return unit(s), nil
-}
-
-// steps reads how many units from now: a number or a word.
-func (p *parser) steps(n *node, words map[string]int64) (int64, error) {
-	if n.kind == isString {
-		if i, ok := words[n.text]; ok {
-			return i, nil
-		}
-		return 0, n.errorf("must be a number or one of the words for it, not %s", quoted(n.text))
-	}
-	return n.whole(-maxStep, maxStep)
-}
-
-func (p *parser) moment(c clause) (expr, error) {
-	if err := p.only(c); err != nil {
-		return nil, err
-	}
+// wrapped reads clauses that are a literal with something known of it: its
+// type, or the unit that it is meant in.
+func (p *parser) wrapped(c clause) (expr, error) {
 	if err := c.count(1, 2); err != nil {
 		return nil, err
 	}
-	m := &moment{at: c.at, unit: "day"}
-	var err error
-	if m.amount, err = p.steps(c.args[0], map[string]int64{"current": 0}); err != nil {
-		return nil, err
+	e, err := p.literal(c.args[0])
+	if l, is := e.(*literal); is && err == nil && c.op != "value" {
+		if _, text := l.value.(string); !text {
+			err = c.args[0].errorf("must be text")
+		}
 	}
-	if len(c.args) == 2 {
-		m.unit, err = p.unit(c.args[1], cut)
-	}
-	return m, err
+	return e, err
 }
 
-func (p *parser) interval(c clause) (expr, error) {
-	p.takeOptions(&c, false)
-	if err := p.only(c, "include-current"); err != nil {
+// metric reads ["metric", card].
+func (p *parser) metric(c clause) (expr, error) {
+	if err := p.only(c, everyClause...); err != nil {
 		return nil, err
 	}
-	if err := c.count(3, 3); err != nil {
+	if err := c.count(1, 1); err != nil {
 		return nil, err
 	}
-	i := &interval{at: c.at}
-	var err error
-	if v := c.opts.get("include-current"); v != nil {
-		if err := v.want(isBool); err != nil {
-			return nil, err
-		}
-		i.current = v.yes
-	}
-	if i.subject, err = p.column(c.args[0]); err != nil {
-		return nil, err
-	}
-	if i.amount, err = p.steps(c.args[1], map[string]int64{"current": 0, "last": -1, "next": 1}); err != nil {
-		return nil, err
-	}
-	i.unit, err = p.unit(c.args[2], cut)
-	return i, err
+	id, err := c.args[0].id()
+	return &metricRef{at: c.at, card: id}, err
 }
 
 // cases reads ["case", [[condition, value], ...], {"default": value}].

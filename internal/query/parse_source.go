@@ -25,6 +25,9 @@ func (p *parser) source(n *node, s *source) error {
 		case "source-card":
 			s.card, err = v.id()
 		case "source-query":
+			if v.get("native") != nil {
+				return v.errorf("SQL cannot be a source here: save it as a question and build on that")
+			}
 			s.block, err = p.block(v)
 		case "stages":
 			s.block, err = p.stages(v)
@@ -51,6 +54,9 @@ func (s *source) tableOrCard(n *node) error {
 	s.table = catalog.TableID(id)
 	return err
 }
+
+// strategies are the ways to join.
+var strategies = []string{"left-join", "inner-join", "right-join", "full-join"}
 
 // defaultAlias is the alias of a join that has none, as in Metabase.
 const defaultAlias = "__join"
@@ -79,8 +85,8 @@ func (p *parser) join(n *node) (join, error) {
 		case key == "alias":
 			j.alias, err = p.name(v)
 		case key == "strategy":
-			if j.strategy, err = v.word(); err == nil && !slices.Contains([]string{"left-join", "inner-join"}, j.strategy) {
-				err = v.errorf("%s is not a strategy that is supported; it is \"left-join\" or \"inner-join\"", quoted(j.strategy))
+			if j.strategy, err = v.word(); err == nil && !slices.Contains(strategies, j.strategy) {
+				err = v.errorf("%s is not a strategy; it is one of %s", quoted(j.strategy), strings.Join(strategies, ", "))
 			}
 		case key == "fields":
 			err = p.joinFields(v, &j)

@@ -8,70 +8,9 @@ import (
 	"github.com/sluice-bi/sluice/internal/permission"
 )
 
-// walk visits every source of a question at any depth, in their order.
-type walk struct {
-	table  func(source) error
-	card   func(source) (*Card, error)
-	native func(source) error // a saved question that is SQL
-	open   []int64            // cards that are being visited, to tell circles
-	depth  int
-	count  int
-}
-
-func (w *walk) block(b *block) error {
-	if w.depth++; w.depth > maxStages {
-		return b.at.errorf("questions stand on top of one another more than %d deep", maxStages)
-	}
-	defer func() { w.depth-- }()
-	if err := w.source(b.source); err != nil {
-		return err
-	}
-	for _, j := range b.joins {
-		if err := w.source(j.source); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (w *walk) source(src source) error {
-	if w.count++; w.count > maxSources {
-		return src.at.errorf("there are more than %d sources in the question, with those of the saved questions in it", maxSources)
-	}
-	switch {
-	case src.table != 0:
-		return w.table(src)
-	case src.card == 0:
-		return w.block(src.block)
-	}
-	if slices.Contains(w.open, src.card) {
-		return src.at.errorf("card %d is made of itself", src.card)
-	}
-	card, err := w.card(src)
-	if err != nil {
-		return err
-	}
-	if card.Query.Native() {
-		return w.native(src)
-	}
-	w.open = append(w.open, src.card)
-	defer func() { w.open = w.open[:len(w.open)-1] }()
-	return inCard(src, w.block(card.Query.block))
-}
-
-// inCard puts an error from inside a saved question where the question that
-// was asked names it.
-func inCard(src source, err error) error {
-	var inner *Error
-	if !errors.As(err, &inner) {
-		return err
-	}
-	return &Error{Path: src.at.path(), Message: "card " + itoa(src.card) + ": " + inner.Error(), cause: inner.cause}
-}
-
-// lookup asks Source.Card. The answer for a card that is not there and for
+// saved asks Source.Card. The answer for a card that is not there and for
 // one that may not be read is the same.
-func (s *Source) lookup(src source) (*Card, error) {
+func (s *Source) saved(src source) (*Card, error) {
 	missing := &Error{Path: src.at.path(), Message: "card " + itoa(src.card) + ": not found or no access"}
 	if s.Card == nil {
 		return nil, missing
@@ -92,7 +31,7 @@ func (c *compiler) card(src source) (*Card, error) {
 	if card, ok := c.cards[src.card]; ok {
 		return card, nil
 	}
-	card, err := c.lookup(src)
+	card, err := c.Source.saved(src)
 	if err != nil {
 		return nil, err
 	}
@@ -103,17 +42,127 @@ func (c *compiler) card(src source) (*Card, error) {
 	return card, nil
 }
 
-// sources decides about every source before any clause is looked at, so that
-// no other error can tell of what the person may not see.
-func (c *compiler) sources(b *block) error {
-	w := &walk{
-		card:  c.card,
-		table: func(src source) error { _, err := c.scan(src.table, src.at); return err },
-		native: func(src source) error {
-			return src.at.errorf("card %d is SQL; questions on top of SQL are not supported yet", src.card)
+// shared asks Source.Snippet for SQL that people share, and takes it apart.
+func (s *Source) shared(name string, at *node) (*native, error) {
+	missing := &Error{Path: at.path(), Message: "snippet " + quoted(name) + ": not found or no access"}
+	if s.Snippet == nil {
+		return nil, missing
+	}
+	sql, err := s.Snippet(name)
+	if err != nil {
+		missing.cause = err
+		return nil, missing
+	}
+	n := &native{at: at, text: sql, snippet: true}
+	if err := n.check(); err != nil {
+		return nil, err
+	}
+	return n, n.split()
+}
+
+func (c *compiler) snippet(name string, at *node) (*native, error) {
+	if n, ok := c.snippets[name]; ok {
+		return n, nil
+	}
+	n, err := c.Source.shared(name, at)
+	if err == nil {
+		c.snippets[name] = n
+	}
+	return n, err
+}
+
+// fieldTable decides about the table of a field as about any source. A field
+// that is not there is refused as one of a table out of reach.
+func (c *compiler) fieldTable(id catalog.FieldID, at *node) error {
+	f := c.catalog().Field(id)
+	if f == nil {
+		return &Error{Path: at.path(), Message: "there is no field " + itoa(int64(id)), cause: c.Access.Check(c.right(), permission.ATable(0))}
+	}
+	_, err := c.scan(f.Table, at)
+	return err
+}
+
+// walk decides about every source before any clause is looked at, so that no
+// other error can tell of what the person may not see.
+func (c *compiler) walk() *walk {
+	return &walk{
+		card:    c.card,
+		table:   func(id catalog.TableID, at *node) error { _, err := c.scan(id, at); return err },
+		field:   c.fieldTable,
+		snippet: c.snippet,
+		sql: func(q *Query, at *node) error {
+			if c.database == 0 {
+				c.database = q.database
+			}
+			if c.sql = true; q.database != c.database {
+				return at.errorf("this is SQL for another database than that of the question, %d", c.database)
+			}
+			return nil
 		},
 	}
-	return w.block(b)
+}
+
+// sources decides about all of a structured question.
+func (c *compiler) sources(b *block) error {
+	if err := c.walk().block(b); err != nil {
+		return err
+	}
+	return c.mayMix()
+}
+
+// mayMix decides about SQL that is part of the statement, whoever typed it:
+// nothing of it may read a row that is hidden from the person. An engine that
+// asks for every table keeps it to those of which no row is; for one that does
+// not, there must be no such row in the database.
+func (c *compiler) mayMix() error {
+	if !c.sql {
+		return nil
+	}
+	on := permission.ADatabase(c.database)
+	refused := func() error {
+		if err := c.Access.Check(permission.QueryNatively, on); err != nil {
+			return err
+		}
+		return errors.New("query: SQL beside rows that are hidden from the person")
+	}
+	d := c.catalog().Database(c.database)
+	if d == nil {
+		return c.Access.Check(permission.QueryNatively, on)
+	}
+	if c.sandboxed {
+		return refused()
+	}
+	if dialect, err := DialectOf(d.Engine); err == nil && dialect.guarded() {
+		return nil
+	}
+	for t := range c.catalog().Tables(c.database) {
+		if !t.Active() {
+			continue
+		}
+		rows, err := c.Access.Rows(c.right(), t.ID)
+		if err != nil {
+			return err
+		}
+		if !rows.All() {
+			return refused()
+		}
+	}
+	return nil
+}
+
+// whole lists the tables of the database of which the person may see every
+// row, by the right that a structured question would need.
+func (c *compiler) whole() []Table {
+	var all []Table
+	for t := range c.catalog().Tables(c.database) {
+		if !t.Active() {
+			continue
+		}
+		if rows, err := c.Access.Rows(c.right(), t.ID); err == nil && rows.All() {
+			all = append(all, Table{t.ID, t.Schema, t.Name})
+		}
+	}
+	return all
 }
 
 // Reach is what a question reads at any depth.
@@ -125,21 +174,34 @@ type Reach struct {
 
 // ReachOf lists the tables and saved questions that a question reads. It
 // decides nothing; a card that Source.Card does not give is an *[Error]. Of
-// the source only Card is used.
+// the source only Card and Snippet are used, and the catalog of Access to
+// tell the tables of fields that are reached through foreign keys; without it
+// they are left out, and so is what stands in snippets without Snippet.
 func ReachOf(q *Query, s Source) (Reach, error) {
-	if q == nil || q.block == nil {
-		return Reach{Native: q != nil && q.native != nil}, nil
-	}
 	var r Reach
+	if q == nil || q.block == nil && q.native == nil {
+		return r, nil
+	}
 	w := &walk{
-		table:  func(src source) error { r.Tables = append(r.Tables, src.table); return nil },
-		native: func(source) error { r.Native = true; return nil },
+		table: func(id catalog.TableID, _ *node) error { r.Tables = append(r.Tables, id); return nil },
+		sql:   func(*Query, *node) error { r.Native = true; return nil },
 		card: func(src source) (*Card, error) {
 			r.Cards = append(r.Cards, src.card)
-			return s.lookup(src)
+			return s.saved(src)
 		},
 	}
-	if err := w.block(q.block); err != nil {
+	if s.Snippet != nil {
+		w.snippet = s.shared
+	}
+	if g := s.Access.Graph(); g != nil {
+		w.field = func(id catalog.FieldID, _ *node) error {
+			if f := g.Catalog().Field(id); f != nil {
+				r.Tables = append(r.Tables, f.Table)
+			}
+			return nil
+		}
+	}
+	if err := w.query(q, &node{}); err != nil {
 		return Reach{}, err
 	}
 	slices.Sort(r.Tables)
@@ -150,15 +212,20 @@ func ReachOf(q *Query, s Source) (Reach, error) {
 
 // Allowed makes the decisions about people that Compile or Check would make,
 // with the same errors, and looks at nothing else: "may this person run this".
-// Of the source only Access, Saved and Card are used.
+// Of the source only Access, Saved, Card and Snippet are used.
 func Allowed(q *Query, s Source) error {
 	s.Dialect, s.MaxRows = SQLite(), 1 // nothing that is written leaves here
 	c, err := start(q, s)
 	if err != nil {
 		return err
 	}
+	c.judging = true
 	if q.Native() {
-		return c.mayRunNative()
+		return c.mayRunNative(q)
 	}
-	return c.sources(q.block)
+	b, err := q.governed()
+	if err != nil {
+		return err
+	}
+	return c.sources(b)
 }

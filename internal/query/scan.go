@@ -1,12 +1,14 @@
 package query
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/sluice-bi/sluice/internal/catalog"
 	"github.com/sluice-bi/sluice/internal/permission"
@@ -39,6 +41,11 @@ func (c *compiler) scan(id catalog.TableID, at *node) (*scanned, error) {
 	if t.Database != c.database {
 		return nil, at.errorf("table %d is not in the database of the question, %d", id, c.database)
 	}
+	if d := c.catalog().Database(t.Database); c.judging && d != nil {
+		if dialect, err := DialectOf(d.Engine); err == nil {
+			c.Dialect = dialect
+		}
+	}
 	s, err := c.scanOf(t, at)
 	if err != nil {
 		return nil, err
@@ -48,7 +55,7 @@ func (c *compiler) scan(id catalog.TableID, at *node) (*scanned, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.sql = cat(s.sql, " WHERE ", where)
+		s.sql = cat(s.sql, " WHERE ", where, fragment{{fence: true}})
 		c.sandboxed = true
 	}
 	c.scans[id] = s
@@ -60,7 +67,11 @@ func (c *compiler) scan(id catalog.TableID, at *node) (*scanned, error) {
 func (c *compiler) scanOf(t *catalog.Table, at *node) (*scanned, error) {
 	s := &scanned{table: t}
 	var list []fragment
-	for _, f := range c.catalog().Fields(t.ID) {
+	fields := c.catalog().Fields(t.ID)
+	if len(fields) > maxTable {
+		return nil, at.errorf("table %d cannot be read: it has %d columns, more than %d", t.ID, len(fields), maxTable)
+	}
+	for _, f := range fields {
 		if strings.ContainsRune(f.Name, 0) {
 			return nil, at.errorf("table %d cannot be read: a column has a NUL character in its name", t.ID)
 		}
@@ -78,8 +89,18 @@ func (c *compiler) scanOf(t *catalog.Table, at *node) (*scanned, error) {
 	return s, nil
 }
 
-// stored is a field where its table is scanned.
+// stored is a field where its table is scanned. What the dialect reads as
+// something else keeps its name.
 func (c *compiler) stored(f *catalog.Field) fragment {
+	x := c.raw(f)
+	if y := c.Dialect.stored(f, x); len(y) > 1 {
+		return cat(y, " AS "+c.Dialect.quote(f.Name))
+	}
+	return x
+}
+
+// raw is a field as its table has it.
+func (c *compiler) raw(f *catalog.Field) fragment {
 	return text(c.Dialect.quote("t") + "." + c.Dialect.quote(f.Name))
 }
 
@@ -94,19 +115,11 @@ func (c *compiler) rowCondition(t *catalog.Table, filters []permission.Filter) (
 			if f == nil || f.Table != t.ID {
 				return nil, c.invalid(t, eq, "the field is no longer one of the table")
 			}
-			v, err := attributeValue(eq.Value, f.BaseType)
+			v, err := c.attributeValue(eq.Value, f.BaseType)
 			if err != nil {
 				return nil, c.invalid(t, eq, err.Error())
 			}
-			x, y := c.stored(f), bound(v)
-			switch classOf(f.BaseType) {
-			case aText:
-				all = append(all, c.Dialect.exactly(x, y))
-			case aDate:
-				all = append(all, cat(c.Dialect.day(x), " = ", c.Dialect.day(y)))
-			default:
-				all = append(all, cat(x, " = ", y))
-			}
+			all = append(all, c.Dialect.exactly(classOf(f.BaseType), c.Dialect.stored(f, c.raw(f)), v))
 		}
 		if len(all) == 0 {
 			continue // a filter without conditions shows nothing, never everything
@@ -121,11 +134,14 @@ func (c *compiler) rowCondition(t *catalog.Table, filters []permission.Filter) (
 
 // attributeValue reads the text of an attribute as a value of the field's
 // type. What is not exactly one is an error.
-func attributeValue(s, baseType string) (any, error) {
-	switch classOf(baseType) {
-	case aText:
-		if s == "" || strings.ContainsRune(s, 0) {
-			return nil, fmt.Errorf("it is not a text that can be compared")
+func (c *compiler) attributeValue(s, baseType string) (any, error) {
+	switch k := classOf(baseType); k {
+	case aText, aUUID:
+		if s == "" || strings.ContainsRune(s, 0) || !utf8.ValidString(s) {
+			return nil, errors.New("it is not a text that can be compared")
+		}
+		if why := c.Dialect.invalid(k, s); why != "" {
+			return nil, errors.New(why)
 		}
 		return s, nil
 	case aNumber:
@@ -133,22 +149,22 @@ func attributeValue(s, baseType string) (any, error) {
 			return i, nil
 		}
 		if whole(baseType) {
-			return nil, fmt.Errorf("it is not a whole number")
+			return nil, errors.New("it is not a whole number")
 		}
 		if f, ok := finite(s); ok {
 			return f, nil
 		}
-		return nil, fmt.Errorf("it is not a number")
+		return nil, errors.New("it is not a number")
 	case aBoolean:
 		if b, err := strconv.ParseBool(s); err == nil {
 			return b, nil
 		}
-		return nil, fmt.Errorf("it is neither true nor false")
+		return nil, errors.New("it is neither true nor false")
 	case aDate:
 		if t, err := time.Parse(time.DateOnly, s); err == nil {
 			return t.Format(time.DateOnly), nil
 		}
-		return nil, fmt.Errorf("it is not a date such as 2026-01-31")
+		return nil, errors.New("it is not a date such as 2026-01-31")
 	}
 	return nil, fmt.Errorf("fields of the type %s cannot be compared with attributes", baseType)
 }

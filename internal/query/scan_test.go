@@ -25,7 +25,7 @@ func TestRowConditionsFailClosed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if sql, args := f.render(c.Dialect); sql != "1 = 0" || len(args) > 0 {
+		if sql, args := f.render(c.Dialect, true); sql != "1 = 0" || len(args) > 0 {
 			t.Errorf("%s: the condition is %q %v, want one that never holds", name, sql, args)
 		}
 	}

@@ -1,21 +1,29 @@
 package query
 
-import (
-	"slices"
-)
+import "slices"
 
 // relation is a source in the FROM of a stage.
 type relation struct {
 	alias   string // of a join, as the person calls it; "" for the source
 	sql     string // quoted
 	columns []column
+	body    fragment // the SELECT behind it
+	via     *hop     // of one that is reached through a foreign key
+	label   string   // what display names call it then
 }
 
 // scope is what the clauses of a stage can speak of.
 type scope struct {
-	block *block
-	from  relation
-	joins []relation
+	block   *block
+	from    relation
+	joins   []relation
+	joining bool                 // the condition of the last join is being written
+	hops    map[hopKey]*relation // tables reached through foreign keys
+	extra   fragment             // joins that clauses made necessary, not written yet
+	// layer is the alias of the rows that windows look at, and leaves are the
+	// columns of it; "" when the stage has no windows.
+	layer  string
+	leaves []fragment
 	// open are the expressions that are being written, to tell circles.
 	open []string
 }
@@ -29,13 +37,14 @@ type value struct {
 }
 
 // find looks a field up in a relation. Of several columns of one field the
-// one with the unit that is asked for is meant.
+// one with the shape that is asked for is meant.
 func (r *relation) find(f *fieldRef, join string) (column, bool) {
 	found := -1
 	for i, c := range r.columns {
 		switch {
-		case f.id != 0 && c.field != f.id, f.id == 0 && c.Name != f.name, join != "" && c.join != join:
-		case found < 0 || c.unit == f.unit && r.columns[found].unit != f.unit:
+		case f.id != 0 && c.field != f.id, f.id == 0 && c.Name != f.name, join != "" && c.join != join,
+			f.via != nil && c.via != f.via.id:
+		case found < 0 || c.shape == f.shape && r.columns[found].shape != f.shape:
 			found = i
 		}
 	}
@@ -47,7 +56,13 @@ func (r *relation) find(f *fieldRef, join string) (column, bool) {
 
 // lookup finds the column that a reference means, and its relation. Without
 // an alias it is one of the source, else of the only join that has the field.
-func (s *scope) lookup(f *fieldRef) (*relation, column, error) {
+func (c *compiler) lookup(s *scope, f *fieldRef) (*relation, column, error) {
+	if f.via != nil {
+		if col, ok := s.from.find(f, ""); ok { // reached in a stage below
+			return &s.from, col, nil
+		}
+		return c.hop(s, f)
+	}
 	if f.join != "" {
 		if i := slices.IndexFunc(s.joins, func(r relation) bool { return r.alias == f.join }); i >= 0 {
 			if c, ok := s.joins[i].find(f, ""); ok {
@@ -89,28 +104,37 @@ func (e *fieldRef) label() string {
 
 // field is the value of a reference.
 func (c *compiler) field(s *scope, f *fieldRef) (value, error) {
-	r, col, err := s.lookup(f)
+	r, col, err := c.lookup(s, f)
 	if err != nil {
 		return value{}, err
 	}
 	v := r.value(col)
-	if f.unit != "" && f.unit != col.unit {
-		if err := c.applyUnit(&v, f); err != nil {
-			return value{}, err
-		}
-		ref := r.reference(col)
-		ref.unit = f.unit
-		v.column.FieldRef = reference(ref)
+	if f.shape == (shape{}) || f.shape == col.shape {
+		return v, nil
 	}
+	if err := c.reshape(s, &v, f.shape, f.at, f.label(), r); err != nil {
+		return value{}, err
+	}
+	ref := r.reference(col)
+	ref.shape = f.shape
+	v.column.FieldRef = reference(ref)
 	return v, nil
 }
 
 // value is a column of the relation as it is.
 func (r *relation) value(col column) value {
 	v := value{sql: text(r.sql + "." + col.sql), base: col.BaseType, column: col}
-	if r.alias != "" {
+	if col.raw != nil {
+		v.sql = col.raw
+	}
+	switch {
+	case r.via != nil:
+		key := r.via.id
+		v.column.via, v.column.join, v.column.Key = key, r.via.join, &key
+		v.column.DisplayName = clipped(r.label + " \u2192 " + col.DisplayName)
+	case r.alias != "":
 		v.column.join, v.column.SourceAlias = r.alias, r.alias
-		v.column.DisplayName = r.alias + " \u2192 " + col.DisplayName
+		v.column.DisplayName = clipped(r.alias + " \u2192 " + col.DisplayName)
 	}
 	if unitKinds[col.unit] == cut {
 		v.unit = col.unit
@@ -125,27 +149,45 @@ func (r *relation) reference(col column) *fieldRef {
 	if ref.id == 0 {
 		ref.name, ref.baseType = col.Name, col.BaseType
 	}
-	if r.alias != "" {
+	switch {
+	case r.via != nil:
+		ref.via, ref.join = r.via, ""
+	case r.alias != "":
 		ref.join = r.alias
+	case col.via != 0:
+		ref.via, ref.join = &hop{col.via, col.join}, ""
 	}
 	return ref
 }
 
-// applyUnit cuts a date to the unit of the reference, or takes the part.
-func (c *compiler) applyUnit(v *value, f *fieldRef) error {
-	k := classOf(v.base)
-	if k != aDateTime && (k != aDate || f.unit.ofClock()) {
-		return f.at.errorf("%s is %s, which has no %s", f.label(), k, f.unit)
+// reshape makes of a value what the reference says: a date is cut or a part of
+// it taken, a number is put into a bin.
+func (c *compiler) reshape(s *scope, v *value, to shape, at *node, label string, r *relation) error {
+	if to.bin != (binning{}) {
+		return c.binned(s, v, to.bin, at, label, r)
 	}
-	if unitKinds[f.unit] == part {
-		v.sql, v.base, v.unit = c.Dialect.part(f.unit, v.sql), "type/Integer", ""
+	k := classOf(v.base)
+	clock := k == aTime && unitKinds[to.unit] == part
+	if !clock && !k.ofDay() || clock && !to.unit.ofClock() || k == aDate && to.unit.ofClock() {
+		return at.errorf("%s is %s, which has no %s", label, k, to.unit)
+	}
+	c.risk()
+	local := c.Dialect.local(k, c.zone.String(), v.sql)
+	if unitKinds[to.unit] == part {
+		v.sql, v.base, v.unit = c.Dialect.part(to.unit, c.FirstDay, local), "type/Integer", ""
 		v.column.BaseType, v.column.EffectiveType, v.column.SemanticType = v.base, v.base, nil
 	} else {
-		v.sql, v.unit = c.Dialect.cut(f.unit, v.sql), f.unit
+		v.sql, v.unit = c.cut(to.unit, k, v.sql), to.unit
 	}
-	v.column.unit, v.column.Unit = f.unit, string(f.unit)
-	v.column.DisplayName += ": " + f.unit.label()
+	v.column.shape, v.column.Unit = to, string(to.unit)
+	v.column.DisplayName += ": " + to.unit.label()
 	return nil
+}
+
+// cut is a value of a kind of date, cut to the unit.
+func (c *compiler) cut(u unit, k class, x fragment) fragment {
+	zone := c.zone.String()
+	return c.Dialect.global(k, zone, c.Dialect.cut(u, c.FirstDay, c.Dialect.local(k, zone, x)))
 }
 
 // expression is the value of a named expression of the stage.
@@ -163,7 +205,13 @@ func (c *compiler) expression(s *scope, e *expressionRef) (value, error) {
 	if err != nil {
 		return value{}, err
 	}
-	v.column = column{Column: Column{Name: e.name, DisplayName: e.name, BaseType: v.base, EffectiveType: v.base,
-		FieldRef: reference(e)}}
+	v.unit = ""
+	v.column = column{Column: Column{Name: e.name, DisplayName: e.name, BaseType: v.base, EffectiveType: v.base}}
+	if e.shape != (shape{}) {
+		if err := c.reshape(s, &v, e.shape, e.at, "the expression "+quoted(e.name), nil); err != nil {
+			return value{}, err
+		}
+	}
+	v.column.FieldRef = reference(e)
 	return v, nil
 }

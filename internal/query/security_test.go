@@ -158,7 +158,7 @@ func TestAnAttributeThatIsNoValueRefuses(t *testing.T) {
 		{"2026-01-31", "type/DateTime", nil}, {"x", "type/JSON", nil}, {"x", "type/*", nil}, {"x", "", nil},
 	} {
 		t.Run(c.attribute+" for "+c.base, func(t *testing.T) {
-			base := newCatalog().WithTable(catalog.Table{ID: orders, Database: shop, Name: "orders", Since: 1},
+			base := newCatalog("sqlite").WithTable(catalog.Table{ID: orders, Database: shop, Name: "orders", Since: 1},
 				[]catalog.Field{{ID: 401, Name: "id", BaseType: "type/Integer"}, {ID: 402, Name: "organization_id", BaseType: c.base}})
 			g := newGraph(t).WithCatalog(base)
 			u := *g.User(tenant)

@@ -53,18 +53,26 @@ func (c *compiler) groupedColumn(s *scope, by expr) (int, error) {
 		return len(b.breakouts) + a.index, nil
 	}
 	if x, is := by.(*expressionRef); is {
+		found := -1
 		for i, b := range b.breakouts {
-			if broken, is := b.(*expressionRef); is && broken.name == x.name {
+			switch {
+			case !sameColumn(b, x):
+			case shapeOf(b) == x.shape:
 				return i, nil
+			case x.shape == shape{} && found < 0:
+				found = i
 			}
 		}
-		return 0, x.at.errorf("the expression %s must be broken out to be ordered by", quoted(x.name))
+		if found < 0 {
+			return 0, x.at.errorf("the expression %s must be broken out to be ordered by", quoted(x.name))
+		}
+		return found, nil
 	}
 	f, is := by.(*fieldRef)
 	if !is {
 		return 0, by.place().errorf("this is nothing to order by")
 	}
-	in, want, err := s.lookup(f)
+	in, want, err := c.lookup(s, f)
 	if err != nil {
 		return 0, err
 	}
@@ -74,14 +82,14 @@ func (c *compiler) groupedColumn(s *scope, by expr) (int, error) {
 		if !is {
 			continue
 		}
-		r, col, err := s.lookup(ref)
+		r, col, err := c.lookup(s, ref)
 		switch {
 		case err != nil:
 			return 0, err
 		case r != in || col.sql != want.sql:
-		case ref.unit == f.unit:
+		case ref.shape == f.shape:
 			return i, nil
-		case f.unit == "" && found < 0:
+		case f.shape == shape{} && found < 0:
 			found = i
 		}
 	}

@@ -14,6 +14,10 @@ type Card struct {
 	Name       string
 	Query      *Query
 	Collection permission.CollectionID
+	// Columns are those that a native question had when it last ran, by their
+	// names in the SQL. Only of a native one; without them it cannot be the
+	// source of a structured question.
+	Columns []Column
 }
 
 // Source is what a question is compiled against. Its zero value compiles
@@ -29,10 +33,18 @@ type Source struct {
 	// it answers as for one that is not there: with an error, or nil and nil.
 	// The *Error of one that does not parse is passed on.
 	Card func(id int64) (*Card, error)
-	// Now is what dates such as "the last 30 days" count from. Days begin in
-	// UTC, as dates without a zone in the warehouses are taken to be.
-	Now     time.Time
-	Dialect Dialect
+	// Snippet looks up the SQL that people share under a name; nil if there
+	// are none. One that the person may not read is an error, as one that is
+	// not there.
+	Snippet func(name string) (string, error)
+	// Now is what dates such as "the last 30 days" count from, and its location
+	// the time zone whose days they are, by a name that engines know, such as
+	// "Europe/Berlin"; the connection must be in it. Dates that are stored
+	// without a zone are taken to be in it. SQLite knows no zones: for it days
+	// are those of UTC. FirstDay is the day that weeks begin on.
+	Now      time.Time
+	FirstDay time.Weekday
+	Dialect  Dialect
 	// MaxRows is the row limit; a limit of the question can only lower it.
 	MaxRows int
 }

@@ -15,6 +15,7 @@ type Statement struct {
 	args      []any
 	columns   []Column
 	database  catalog.DatabaseID
+	engine    string
 	revision  catalog.Revision
 	tables    []Table
 	limit     int
@@ -43,7 +44,9 @@ type Column struct {
 	ID            *catalog.FieldID `json:"id,omitempty"`
 	TableID       *catalog.TableID `json:"table_id,omitempty"`
 	Unit          string           `json:"unit,omitempty"`         // of a date that was cut to it, or a part of one
+	Binning       json.RawMessage  `json:"binning_info,omitempty"` // the bins that a number was put into
 	SourceAlias   string           `json:"source_alias,omitempty"` // the join it came by
+	Key           *catalog.FieldID `json:"fk_field_id,omitempty"`  // the foreign key it was reached through
 	Target        *catalog.FieldID `json:"fk_target_field_id,omitempty"`
 }
 
@@ -63,14 +66,20 @@ func (s Statement) Columns() []Column { return slices.Clone(s.columns) }
 // Database is the warehouse to run it in.
 func (s Statement) Database() catalog.DatabaseID { return s.database }
 
+// Engine is that warehouse's, by its name in the catalog: the SQL is written
+// in its dialect.
+func (s Statement) Engine() string { return s.engine }
+
 // Revision is the data revision of the permissions it was made under.
 func (s Statement) Revision() catalog.Revision { return s.revision }
 
 // Sandboxed tells whether rows are held back from the person.
 func (s Statement) Sandboxed() bool { return s.sandboxed }
 
-// Native tells whether the text was typed by a person, so that only the
-// engine's authorizer keeps it to [Statement.Tables].
+// Native tells whether the text, or a part of it, was typed by a person. An
+// engine that has an authorizer keeps it to [Statement.Tables]; for one that
+// has none there is such a statement only when every row of every table of the
+// database is open to the person.
 func (s Statement) Native() bool { return s.native }
 
 // Limit is the most rows that may be handed out, always above 0. SQL made by

@@ -17,7 +17,8 @@ type Target struct {
 }
 
 // ParseTarget reads the JSON of a target. Nothing and null are none, and what
-// cannot be read is a target that is its text: running it is refused.
+// cannot be read is a target that is its text: running it is refused. A
+// variable is the same target however clients say it.
 func ParseTarget(data json.RawMessage) Target {
 	var b bytes.Buffer
 	if json.Compact(&b, data) != nil {
@@ -26,19 +27,29 @@ func ParseTarget(data json.RawMessage) Target {
 	if b.String() == "null" {
 		return Target{}
 	}
-	return Target{b.String(), isVariable(b.Bytes())}
+	if inner := variable(b.Bytes()); inner != nil {
+		if name := inner.items[1]; name.kind == isString {
+			return Target{name.text, true}
+		}
+		return Target{b.String(), true}
+	}
+	return Target{b.String(), false}
 }
 
-// isVariable tells whether a target is of the form
-// ["variable", ["template-tag", name]], or the same with "dimension".
-func isVariable(data []byte) bool {
+// variable is the inner list of a target of the form
+// ["variable", ["template-tag", name]], or the same with "dimension"; nil for
+// others.
+func variable(data []byte) *node {
 	n, err := readJSON(data)
 	if err != nil || n.kind != isArray || len(n.items) < 2 || n.items[0].kind != isString {
-		return false
+		return nil
 	}
 	kind, inner := n.items[0].text, n.items[1]
-	return (kind == "variable" || kind == "dimension") && inner.kind == isArray && len(inner.items) == 2 &&
-		inner.items[0].kind == isString && inner.items[0].text == "template-tag"
+	if (kind == "variable" || kind == "dimension") && inner.kind == isArray && len(inner.items) == 2 &&
+		inner.items[0].kind == isString && inner.items[0].text == "template-tag" {
+		return inner
+	}
+	return nil
 }
 
 // IsZero tells whether it is none.
@@ -52,11 +63,16 @@ func (t Target) Column() bool { return !t.IsZero() && !t.variable }
 // Variable is a variable of a native question.
 type Variable struct {
 	ID, Name string // the ID is what clients call it, and may be empty
+	Field    bool   // it is a field filter
 }
 
 // Target is the JSON of the target that the variable is.
 func (v Variable) Target() (json.RawMessage, error) {
-	return json.Marshal([]any{"variable", []any{"template-tag", v.Name}})
+	kind := "variable"
+	if v.Field {
+		kind = "dimension"
+	}
+	return json.Marshal([]any{kind, []any{"template-tag", v.Name}})
 }
 
 // Variables lists the variables of a native question by name; others have none.
@@ -66,7 +82,9 @@ func (q *Query) Variables() []Variable {
 	}
 	var all []Variable
 	for _, t := range q.native.tags {
-		all = append(all, Variable{t.id, t.name})
+		if t.variable() {
+			all = append(all, Variable{t.id, t.name, t.field != nil})
+		}
 	}
 	slices.SortFunc(all, func(a, b Variable) int { return cmp.Compare(a.Name, b.Name) })
 	return all

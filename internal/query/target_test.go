@@ -38,6 +38,17 @@ func TestEverythingButAVariableMayBeAColumn(t *testing.T) {
 	if query.ParseTarget(json.RawMessage(`["a", 1]`)) != query.ParseTarget(json.RawMessage(`["a",1]`)) {
 		t.Error("spaces make another target")
 	}
+	x := query.ParseTarget(json.RawMessage(`["variable",["template-tag","x"]]`))
+	for target, same := range map[string]bool{
+		`["dimension", ["template-tag", "x"], {"stage-number": 0}]`: true,
+		`["dimension",["template-tag","y"]]`:                        false,
+		`"x"`:                                                       false,
+		`x`:                                                         false,
+	} {
+		if (query.ParseTarget(json.RawMessage(target)) == x) != same {
+			t.Errorf("%s is the variable x: %v, want %v", target, !same, same)
+		}
+	}
 }
 
 func TestAQuestionTellsWhereItBeginsAndItsVariables(t *testing.T) {
@@ -53,6 +64,8 @@ func TestAQuestionTellsWhereItBeginsAndItsVariables(t *testing.T) {
 		{`{"database":1,"type":"native","native":{"query":"select 1"}}`, 0, 0, nil},
 		{`{"database":1,"type":"native","native":{"query":"{{b}} {{a}}","template-tags":{"b":{"type":"text","id":"2"},"a":{"type":"text","id":null}}}}`, 0, 0,
 			[]query.Variable{{Name: "a"}, {ID: "2", Name: "b"}}},
+		{`{"database":1,"type":"native","native":{"query":"{{f}} {{#1}} {{snippet: s}}","template-tags":{"f":{"type":"dimension","dimension":["field",1,null]},"#1":{"type":"card"},"snippet: s":{"type":"snippet"}}}}`, 0, 0,
+			[]query.Variable{{Name: "f", Field: true}}},
 		{`{"database":1,"stages":[{"native":"{{b}}","template-tags":{"b":{"type":"text","id":"2"}}}]}`, 0, 0, []query.Variable{{ID: "2", Name: "b"}}},
 	} {
 		q, err := query.Parse([]byte(c.question))

@@ -1,8 +1,6 @@
 package query_test
 
 import (
-	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
@@ -12,7 +10,6 @@ import (
 	"github.com/sluice-bi/sluice/internal/catalog"
 	"github.com/sluice-bi/sluice/internal/permission"
 	"github.com/sluice-bi/sluice/internal/query"
-	_ "modernc.org/sqlite"
 )
 
 // The world of the tests: a shop used by two organisations, with one table
@@ -21,13 +18,13 @@ import (
 const (
 	shop, elsewhere, vanished catalog.DatabaseID = 1, 2, 99
 
-	organizations, people, products, orders, secrets, oddities, foreign catalog.TableID = 1, 2, 3, 4, 5, 6, 20
+	organizations, people, products, orders, secrets, oddities, events, foreign catalog.TableID = 1, 2, 3, 4, 5, 6, 7, 20
 )
 
 const (
 	admin   permission.UserID = iota + 1
 	analyst                   // native on the shop, everything unrestricted
-	builder                   // query builder on products and orders, not on secrets
+	builder                   // query builder on products, orders and events, not on secrets
 	tenant                    // orders and people sandboxed by the attribute org = 7
 	double                    // orders sandboxed twice: org 7, and status as the attribute says
 	reader                    // reads a collection and has no data
@@ -48,35 +45,45 @@ const (
 // noon is the present of the tests: a Wednesday.
 var noon = time.Date(2026, 6, 17, 12, 30, 15, 0, time.UTC)
 
+// schema makes the rows of the shop. Words in angle brackets are types and
+// signs that engines write differently.
 const schema = `
-create table organizations (id integer primary key, name text);
+create table organizations (id integer primary key, name <text>);
 insert into organizations values (7, 'Acme'), (8, 'Globex');
-create table people (id integer primary key, organization_id integer, name text, birth_date text);
+create table people (id integer primary key, organization_id integer, name <text>, birth_date <date>);
 insert into people values (1, 7, 'Ann', '1990-02-28'), (2, 8, 'Bob', '1985-12-01'), (3, 7, NULL, NULL);
-create table products (id integer primary key, title text, category text, price real);
+create table products (id integer primary key, title <text>, category <text>, price <real>);
 insert into products values (1, 'Anvil', 'Tools', 12.5), (2, 'Bell', 'Music', 3), (3, 'Clock', '', 40), (4, 'Drum 100%', NULL, 99.99);
 create table orders (id integer primary key, organization_id integer, person_id integer, product_id integer,
-  quantity integer, total real, status text collate nocase, paid boolean, created_at text);
+  quantity bigint, total <real>, status <loose>, paid boolean, created_at <clock>);
 insert into orders values
-  (1, 7, 1, 1, 2, 25,    'open',   0, '2026-06-17 08:00:00'),
-  (2, 7, 3, 2, 1, 3,     'closed', 1, '2026-06-16 23:59:59.500'),
-  (3, 8, 2, 1, 4, 50,    'open',   1, '2026-06-01T10:15:00Z'),
-  (4, 8, 2, 3, NULL, 40, 'Closed', 1, '2026-05-31 00:00:00'),
-  (5, 7, 1, 4, 1, NULL,  NULL,     0, '2025-12-31 12:00:00'),
-  (6, 8, 2, 9, 3, 9,     'open',   1, NULL);
-create table secrets (id integer primary key, word text);
+  (1, 7, 1, 1, 2, 25,    'open',   false, '2026-06-17 08:00:00'),
+  (2, 7, 3, 2, 1, 3,     'closed', true,  '2026-06-16 23:59:59.500'),
+  (3, 8, 2, 1, 4, 50,    'open',   true,  '2026-06-01<T>10:15:00<Z>'),
+  (4, 8, 2, 3, NULL, 40, 'Closed', true,  '2026-05-31 00:00:00'),
+  (5, 7, 1, 4, 1, NULL,  NULL,     false, '2025-12-31 12:00:00'),
+  (6, 8, 2, 9, 3, 9,     'open',   true,  NULL);
+create table secrets (id integer primary key, word <text>);
 insert into secrets values (1, 'xyzzy');
-create table "od""d table" (id integer primary key, "a ""b"" c" text, "select" integer, "at" text, raw text);
-insert into "od""d table" values (1, '5', 2, '08:30:00', NULL);
+create table <odd> (id integer primary key, <a b c> <text>, <select> integer, <at> <time>, raw <json>);
+insert into <odd> values (1, '5', 2, '08:30:00', NULL), (2, NULL, NULL, NULL, '{"a":1}');
+create table events (id integer primary key, at <instant>, uid <uuid>, url <text>, latitude <real>, longitude <real>, order_id integer, secret_id integer);
+insert into events values
+  (1, '2026-06-16 22:30:00<Z>', '6f1c1d0e-0000-4000-8000-000000000001', 'https://www.status.shop.example.com:443/a/b?x=1#y', 52.52, 13.40, 1, 1),
+  (2, '2026-06-17 08:00:00<Z>', '6f1c1d0e-0000-4000-8000-000000000002', 'http://news.bbc.co.uk', 48.14, 11.58, 3, 1),
+  (3, NULL, NULL, 'somebody@example.org', -33.87, 151.21, NULL, NULL);
 `
 
-type column struct{ name, base, semantic string }
+type column struct {
+	name, base, semantic string
+	target               catalog.FieldID
+}
 
 func table(c *catalog.Snapshot, d catalog.DatabaseID, id catalog.TableID, name string, columns ...column) *catalog.Snapshot {
 	var fields []catalog.Field
 	for i, col := range columns {
 		f := catalog.Field{ID: catalog.FieldID(int(id)*100 + i + 1), Name: col.name, BaseType: "type/" + col.base,
-			DisplayName: title(col.name), Position: i}
+			DisplayName: title(col.name), Position: i, Target: col.target}
 		if col.semantic != "" {
 			f.SemanticType = "type/" + col.semantic
 		}
@@ -89,27 +96,32 @@ func title(name string) string {
 	return strings.ToUpper(name[:1]) + strings.ReplaceAll(name[1:], "_", " ")
 }
 
-func newCatalog() *catalog.Snapshot {
+func newCatalog(engine string) *catalog.Snapshot {
 	c := &catalog.Snapshot{}
-	c = c.WithDatabase(catalog.Database{ID: shop, Name: "Shop", Engine: "sqlite"})
-	c = c.WithDatabase(catalog.Database{ID: elsewhere, Name: "Elsewhere", Engine: "sqlite"})
-	c = table(c, shop, organizations, "organizations", column{"id", "Integer", "PK"}, column{"name", "Text", "Name"})
-	c = table(c, shop, people, "people", column{"id", "Integer", "PK"}, column{"organization_id", "Integer", "FK"},
-		column{"name", "Text", "Name"}, column{"birth_date", "Date", ""})
-	c = table(c, shop, products, "products", column{"id", "Integer", "PK"}, column{"title", "Text", "Title"},
-		column{"category", "Text", "Category"}, column{"price", "Float", ""})
-	c = table(c, shop, orders, "orders", column{"id", "Integer", "PK"}, column{"organization_id", "Integer", "FK"},
-		column{"person_id", "Integer", "FK"}, column{"product_id", "Integer", "FK"}, column{"quantity", "Integer", ""},
-		column{"total", "Float", "Currency"}, column{"status", "Text", ""}, column{"paid", "Boolean", ""},
-		column{"created_at", "DateTime", "CreationTimestamp"})
-	c = table(c, shop, secrets, "secrets", column{"id", "Integer", "PK"}, column{"word", "Text", ""})
-	c = table(c, shop, oddities, `od"d table`, column{"id", "Integer", "PK"}, column{`a "b" c`, "Text", ""}, column{"select", "Integer", ""},
-		column{"at", "Time", ""}, column{"raw", "JSON", ""})
-	return table(c, elsewhere, foreign, "foreign", column{"id", "Integer", "PK"})
+	c = c.WithDatabase(catalog.Database{ID: shop, Name: "Shop", Engine: engine})
+	c = c.WithDatabase(catalog.Database{ID: elsewhere, Name: "Elsewhere", Engine: engine})
+	of := func(name, base, semantic string) column { return column{name: name, base: base, semantic: semantic} }
+	key := func(name string, to catalog.FieldID) column { return column{name, "Integer", "FK", to} }
+	c = table(c, shop, organizations, "organizations", of("id", "Integer", "PK"), of("name", "Text", "Name"))
+	c = table(c, shop, people, "people", of("id", "Integer", "PK"), key("organization_id", 101), of("name", "Text", "Name"), of("birth_date", "Date", ""))
+	c = table(c, shop, products, "products", of("id", "Integer", "PK"), of("title", "Text", "Title"),
+		of("category", "Text", "Category"), of("price", "Float", ""))
+	c = table(c, shop, orders, "orders", of("id", "Integer", "PK"), key("organization_id", 101),
+		key("person_id", 201), key("product_id", 301), of("quantity", "BigInteger", ""),
+		of("total", "Float", "Currency"), of("status", "Text", ""), of("paid", "Boolean", ""),
+		of("created_at", "DateTime", "CreationTimestamp"))
+	c = table(c, shop, secrets, "secrets", of("id", "Integer", "PK"), of("word", "Text", ""))
+	c = table(c, shop, oddities, `od"d table`, of("id", "Integer", "PK"), of(`a "b" c`, "Text", ""), of("select", "Integer", ""),
+		of("at", "Time", ""), of("raw", "JSON", ""))
+	c = table(c, shop, events, "events", of("id", "Integer", "PK"), of("at", "DateTimeWithLocalTZ", ""), of("uid", "UUID", ""), of("url", "Text", "URL"),
+		of("latitude", "Float", "Latitude"), of("longitude", "Float", "Longitude"), key("order_id", 401), key("secret_id", 501))
+	return table(c, elsewhere, foreign, "foreign", of("id", "Integer", "PK"))
 }
 
 // newGraph is who may do what in the shop.
-func newGraph(t testing.TB) *permission.Graph {
+func newGraph(t testing.TB) *permission.Graph { return newGraphOn(t, "sqlite") }
+
+func newGraphOn(t testing.TB, engine string) *permission.Graph {
 	t.Helper()
 	var changes []permission.Change
 	group := func(id permission.GroupID, members ...permission.UserID) {
@@ -149,7 +161,7 @@ func newGraph(t testing.TB) *permission.Graph {
 	level(10, elsewhere, permission.View, permission.WholeDatabase(), permission.Unrestricted)
 	level(10, elsewhere, permission.Create, permission.WholeDatabase(), permission.QueryBuilder)
 	group(11, builder)
-	for _, id := range []catalog.TableID{products, orders} {
+	for _, id := range []catalog.TableID{products, orders, events} {
 		level(11, shop, permission.View, permission.OneTable(id), permission.Unrestricted)
 		level(11, shop, permission.Create, permission.OneTable(id), permission.QueryBuilder)
 	}
@@ -175,7 +187,7 @@ func newGraph(t testing.TB) *permission.Graph {
 	// Secrets are blocked for all who are not let in by a group of their own.
 	changes = append(changes, permission.SetTableMark{Table: secrets, To: permission.TableMark{Governed: true}})
 
-	g, err := permission.New(newCatalog()).Apply(changes...)
+	g, err := permission.New(newCatalog(engine)).Apply(changes...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,6 +208,17 @@ var cards = map[int64]struct {
 	7: {open, `{"database":1,"type":"query","query":{"source-table":"card__6"}}`},
 	8: {open, `{"database":1,"type":"query","query":{"source-table":4,"aggregation":[["count"],["sum",["field",406,null]]],"breakout":[["field",407,null],["field",409,{"temporal-unit":"month"}]]}}`},
 	9: {open, `{"database":1,"type":"query","query":{"source-table":4,"fields":[["field",999,null]]}}`},
+	// Metrics: of what is paid, with a join, and one that is none.
+	10: {open, `{"database":1,"type":"query","query":{"source-table":4,"aggregation":[["sum",["field",406,null]]],"filter":["=",["field",408,null],true]}}`},
+	11: {open, `{"database":1,"type":"query","query":{"source-table":4,"joins":[{"alias":"p","source-table":3,"condition":["=",["field",404,null],["field",301,{"join-alias":"p"}]]}],"expressions":{"twice":["*",["field",304,{"join-alias":"p"}],2]},"aggregation":[["max",["expression","twice"]]],"breakout":[["field",407,null]]}}`},
+	12: {open, `{"database":1,"type":"query","query":{"source-table":4,"aggregation":[["/",["metric",10],["count"]]],"filter":["=",["field",408,null],true]}}`},
+	13: {open, `{"database":1,"type":"native","native":{"query":"select id, status, created_at from orders where total > {{low}}; -- the end","template-tags":{"low":{"type":"number","default":5}}}}`},
+	14: {open, `{"database":1,"type":"native","native":{"query":"select * from {{#15}} as x"}}`},
+	15: {open, `{"database":1,"type":"native","native":{"query":"select * from {{#14}} as x"}}`},
+	16: {open, `{"database":1,"type":"native","native":{"query":"select id, status, created_at from {{#13-of-low-worth}} as x where status in (select status from {{#1}} as y)"}}`},
+	17: {open, `{"database":1,"type":"native","native":{"query":"select id from orders) union (select id from orders"}}`},
+	18: {open, `{"database":1,"type":"query","query":{"source-table":4,"aggregation":[["metric",19]]}}`},
+	19: {open, `{"database":1,"type":"query","query":{"source-table":4,"aggregation":[["metric",18]]}}`},
 }
 
 var errNoCard = errors.New("no such card")
@@ -209,13 +232,41 @@ func lookup(id int64) (*query.Card, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &query.Card{ID: id, Name: fmt.Sprintf("card %d", id), Query: q, Collection: c.collection}, nil
+	card := &query.Card{ID: id, Name: fmt.Sprintf("card %d", id), Query: q, Collection: c.collection}
+	if q.Native() {
+		card.Columns = []query.Column{{Name: "id", DisplayName: "ID", BaseType: "type/Integer"}, {Name: "status", DisplayName: "Status", BaseType: "type/Text"},
+			{Name: "created_at", DisplayName: "Created", BaseType: "type/DateTime"}}
+	}
+	return card, nil
+}
+
+// snippets are the SQL that people share.
+var snippets = map[string]string{
+	"open ones": "status = 'open' and total > {{low}} [[and id <> {{not}}]]",
+	"again":     "({{ snippet: open ones }})",
+	"circle":    "{{snippet: circle}}",
+	"a card":    "id in (select id from {{#1}} as x)",
+	"a secret":  "id in (select id from {{#6}} as x)",
+}
+
+func snippet(name string) (string, error) {
+	s, ok := snippets[name]
+	if !ok {
+		return "", errNoCard
+	}
+	return s, nil
 }
 
 // source is what the person's questions are compiled against.
-func source(t testing.TB, id permission.UserID) query.Source {
+func source(t testing.TB, id permission.UserID) query.Source { return sourceOn(t, "sqlite", id) }
+
+func sourceOn(t testing.TB, engine string, id permission.UserID) query.Source {
 	t.Helper()
-	return query.Source{Access: newGraph(t).AccessOf(id), Card: lookup, Now: noon, Dialect: query.SQLite(), MaxRows: 2000}
+	d, err := query.DialectOf(engine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return query.Source{Access: newGraphOn(t, engine).AccessOf(id), Card: lookup, Snippet: snippet, Now: noon, Dialect: d, MaxRows: 2000}
 }
 
 func parse(t testing.TB, text string) *query.Query {
@@ -227,45 +278,12 @@ func parse(t testing.TB, text string) *query.Query {
 	return q
 }
 
-// warehouse is a database with the rows of the shop.
-func warehouse(t testing.TB) *sql.DB {
+// berlin is a time zone that is not UTC.
+func berlin(t testing.TB) *time.Location {
 	t.Helper()
-	db, err := sql.Open("sqlite", ":memory:")
+	zone, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = db.Close() })
-	db.SetMaxOpenConns(1)
-	if _, err := db.ExecContext(context.Background(), schema); err != nil {
-		t.Fatal(err)
-	}
-	return db
-}
-
-// run gives the rows of a statement as lines of text.
-func run(db *sql.DB, st query.Statement) (lines []string, err error) {
-	rows, err := db.QueryContext(context.Background(), st.SQL(), st.Args()...)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	names, err := rows.Columns()
-	if err != nil {
-		return nil, err
-	}
-	for rows.Next() {
-		cells, into := make([]any, len(names)), make([]any, len(names))
-		for i := range cells {
-			into[i] = &cells[i]
-		}
-		if err := rows.Scan(into...); err != nil {
-			return nil, err
-		}
-		words := make([]string, len(cells))
-		for i, c := range cells {
-			words[i] = fmt.Sprint(c)
-		}
-		lines = append(lines, strings.Join(words, " | "))
-	}
-	return lines, rows.Err()
+	return zone
 }
