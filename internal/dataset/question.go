@@ -130,8 +130,22 @@ func (d *Door) cards(ctx context.Context, access permission.Access) func(int64) 
 		if err != nil {
 			return nil, fmt.Errorf("card %d: %w", id, err)
 		}
-		return &query.Card{ID: card.ID, Name: card.Name, Query: q, Collection: card.Collection}, nil
+		found := &query.Card{ID: card.ID, Name: card.Name, Query: q, Collection: card.Collection}
+		if q.Native() {
+			found.Columns = savedColumns(card.ResultMetadata)
+		}
+		return found, nil
 	}
+}
+
+// savedColumns are the columns that a saved question had when it last ran.
+// What cannot be read counts for none.
+func savedColumns(data json.RawMessage) []query.Column {
+	var columns []query.Column
+	if len(data) == 0 || json.Unmarshal(data, &columns) != nil {
+		return nil
+	}
+	return columns
 }
 
 // context is what is recorded as the request's context.

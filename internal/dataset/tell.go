@@ -76,7 +76,8 @@ func (d *Door) Reach(ctx context.Context, who permission.UserID, card store.Card
 	if err != nil {
 		return query.Reach{}
 	}
-	reach, err := query.ReachOf(q, query.Source{Card: d.cards(ctx, d.store.Graph().AccessOf(who))})
+	access := d.store.Graph().AccessOf(who)
+	reach, err := query.ReachOf(q, query.Source{Access: access, Card: d.cards(ctx, access)})
 	if err != nil {
 		return query.Reach{}
 	}
