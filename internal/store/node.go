@@ -166,7 +166,7 @@ func (n *node) catchUp(ctx context.Context) error {
 	}
 	ctx, stop = context.WithTimeout(ctx, catchUpWithin)
 	defer stop()
-	return n.s.refresh(ctx, n.db)
+	return n.s.advance(ctx, n.db)
 }
 
 // renew renews the row, or makes one, and with it the lease. A server that
@@ -229,14 +229,15 @@ func (n *node) beat(ctx context.Context, at int64) (head int64, err error) {
 
 // hold extends the lease, or begins another one when it is over.
 func (n *node) hold(until time.Time) {
-	if t := n.s.term.Load(); t != nil && t.extend(until) {
+	before := n.s.term.Load()
+	if before != nil && before.extend(until) {
 		return
 	}
 	if !time.Now().Before(until) { // catching up took too long
 		return
 	}
 	n.s.term.Store(newTerm(until))
-	n.s.log.Info("this server has its lease", "node", n.id)
+	n.s.log.Info("this server has a lease", "node", n.id, "again", before != nil)
 }
 
 // lose ends the lease before its time.

@@ -107,12 +107,15 @@ func (s *Store) graphAt(ctx context.Context, counter string, want int64, of func
 
 // Refresh brings the graph up to date with what other nodes wrote to the same
 // database. It costs one statement when there is nothing new.
-func (s *Store) Refresh(ctx context.Context) error { return s.refresh(ctx, s.read) }
-
-func (s *Store) refresh(ctx context.Context, db *sql.DB) error {
-	if h, err := readHead(ctx, conn{s, db}); err != nil || h.revision <= s.snap.Load().revision {
+func (s *Store) Refresh(ctx context.Context) error {
+	if h, err := readHead(ctx, s.reader()); err != nil || h.revision <= s.snap.Load().revision {
 		return err
 	}
+	return s.advance(ctx, s.read)
+}
+
+// advance brings the graph to the head of the history, by a handle.
+func (s *Store) advance(ctx context.Context, db *sql.DB) error {
 	select { // many may ask at once; one reads
 	case s.refreshing <- struct{}{}:
 		defer func() { <-s.refreshing }()
