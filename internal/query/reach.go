@@ -118,19 +118,18 @@ func (c *compiler) mayMix() error {
 	if !c.sql {
 		return nil
 	}
+	refused := func(right permission.Right, on permission.Object, why string) error {
+		d := c.Access.Explain(right, on)
+		d.Allowed, d.Reasons = false, append(slices.Clone(d.Reasons), permission.Reason{Note: why})
+		return &permission.DeniedError{Decision: d}
+	}
 	on := permission.ADatabase(c.database)
-	refused := func() error {
-		if err := c.Access.Check(permission.QueryNatively, on); err != nil {
-			return err
-		}
-		return errors.New("query: SQL beside rows that are hidden from the person")
-	}
 	d := c.catalog().Database(c.database)
-	if d == nil {
+	switch {
+	case d == nil:
 		return c.Access.Check(permission.QueryNatively, on)
-	}
-	if c.sandboxed {
-		return refused()
+	case c.sandboxed:
+		return refused(permission.QueryNatively, on, "SQL cannot stand beside rows that are hidden from the person")
 	}
 	if dialect, err := DialectOf(d.Engine); err == nil && dialect.guarded() {
 		return nil
@@ -139,12 +138,8 @@ func (c *compiler) mayMix() error {
 		if !t.Active() {
 			continue
 		}
-		rows, err := c.Access.Rows(c.right(), t.ID)
-		if err != nil {
-			return err
-		}
-		if !rows.All() {
-			return refused()
+		if rows, err := c.Access.Rows(c.right(), t.ID); err != nil || !rows.All() {
+			return refused(c.right(), permission.ATable(t.ID), "SQL on this engine can read every table of the database, all rows of it")
 		}
 	}
 	return nil

@@ -1,6 +1,9 @@
 package query
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // This file writes SQL that people typed. Its text is that of the person; the
 // values of its variables are bound as arguments, never spliced.
@@ -214,6 +217,8 @@ func (c *compiler) nativeStage(card *Card) (fragment, []column, error) {
 		if col.Name == "" || strings.ContainsRune(col.Name, 0) {
 			continue
 		}
+		col.DisplayName, col.BaseType = cmp.Or(col.DisplayName, col.Name), cmp.Or(col.BaseType, "type/*")
+		col.EffectiveType = col.BaseType
 		col.ID, col.TableID, col.Target, col.Key = nil, nil, nil, nil
 		col.Source, col.Unit, col.SourceAlias, col.Binning = "native", "", "", nil
 		columns = append(columns, column{Column: col, sql: c.Dialect.quote(col.Name)})
