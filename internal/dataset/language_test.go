@@ -156,3 +156,69 @@ func TestAHiddenTableBehindAKeyIsLikeAnAbsentOne(t *testing.T) {
 		t.Errorf("hidden: %q\nabsent: %q", hidden, absent)
 	}
 }
+
+// On servers too a question can stand on a saved one without naming its
+// database, on SQL as well, and a sandbox holds below all of it.
+func TestQuestionsStandOnSavedOnesOnServers(t *testing.T) {
+	eachServer(t, func(t *testing.T, e *elsewhere) {
+		e.set(permission.Unrestricted, permission.QueryBuilder, nil)
+		here := func(q string) json.RawMessage {
+			return json.RawMessage(fmt.Sprintf(`{"database":%d,"type":"query","query":{"source-table":%d%s}}`, e.id, e.orders, q))
+		}
+		card := e.cardWith(store.Card{Collection: e.open, Database: &e.id, DatasetQuery: here(``)})
+		sql := json.RawMessage(e.native("SELECT id, region, at FROM orders;"))
+		saved, err := e.door.CheckSave(t.Context(), e.admin, sql)
+		if err != nil {
+			t.Fatal(err)
+		}
+		columns, err := json.Marshal(saved.Columns)
+		if err != nil {
+			t.Fatal(err)
+		}
+		typed := e.cardWith(store.Card{Collection: e.open, Database: &e.id, DatasetQuery: sql, ResultMetadata: columns})
+		on := func(id int64, q string) Request {
+			return ask(fmt.Sprintf(`{"database":-1337,"type":"query","query":{"source-table":"card__%d"%s}}`, id, q))
+		}
+		byRegion := fmt.Sprintf(`,"aggregation":[["count"]],"breakout":[["field",%d,null]]`, e.region)
+		byName := `,"aggregation":[["count"]],"breakout":[["field","region",{"base-type":"type/Text"}]]`
+		byMonth := `,"aggregation":[["count"]],"breakout":[["field","at",{"base-type":"type/DateTime","temporal-unit":"month"}]],"filter":["not-null",["field","at",{"base-type":"type/DateTime"}]]`
+		for _, c := range []struct {
+			name string
+			r    Request
+			want string
+		}{
+			{"on a saved question", on(card.ID, byRegion), "[[north 2] [south 1]]"},
+			{"on SQL", on(typed.ID, byName), "[[north 2] [south 1]]"},
+			{"on dates of SQL", on(typed.ID, byMonth), "[[2024-07-01T00:00:00Z 1]]"},
+			{"saved, on a saved one", Request{Card: e.cardWith(store.Card{Collection: e.open, Database: &e.id, DatasetQuery: on(card.ID, byRegion).Query}).ID}, "[[north 2] [south 1]]"},
+		} {
+			a, _, err := e.run(e.person, c.r)
+			if err != nil || fmt.Sprint(a.rows) != c.want {
+				t.Errorf("%s: %v, %v, want %s", c.name, a.rows, err, c.want)
+			}
+		}
+		attributes := map[string]string{"region": "south"}
+		if _, err := e.store.UpdateUser(t.Context(), store.Actor{}, e.person, store.UserUpdate{LoginAttributes: &attributes}); err != nil {
+			t.Fatal(err)
+		}
+		e.draft(func(d *permission.Draft) error {
+			if err := d.Set(e.group, e.id, permission.View, permission.OneTable(e.orders), permission.Sandboxed); err != nil {
+				return err
+			}
+			return d.SetSandbox(e.group, e.orders, []permission.AttributeEquality{{Field: e.region, Attribute: "region"}}, false)
+		})
+		risky := fmt.Sprintf(`,"aggregation":[["count"]],"filter":[">",["/",1,["-",["length",["field",%d,null]],9]],-9]`, e.region)
+		for name, c := range map[string]struct {
+			r    Request
+			want string
+		}{"counted": {on(card.ID, byRegion), "[[south 1]]"}, "with what can fail": {ask(string(here(risky))), "[[1]]"}} {
+			a, _, err := e.run(e.person, c.r)
+			if err != nil || fmt.Sprint(a.rows) != c.want || !a.head.Sandboxed {
+				t.Errorf("sandboxed, %s: %v, %v, want %s", name, a.rows, err, c.want)
+			}
+		}
+		if says := fails(t, second(e.run(e.person, on(typed.ID, byName))), MissingPermissions); says != refusal {
+			t.Errorf("sandboxed, on SQL: it says %q", says)
+		}
+	})
+}

@@ -34,7 +34,10 @@ func (d *Door) find(ctx context.Context, access permission.Access, r Request) (q
 		return q, errors.New("dataset: a request is for a question, a card, or a card on a dashboard")
 	}
 	if r.Card == 0 {
-		return parse(question{json: r.Query})
+		if q, err = parse(question{json: r.Query}); err == nil && q.database == 0 {
+			q.database = d.below(ctx, access, q.query)
+		}
+		return q, err
 	}
 	var board *store.Dashboard
 	var place store.Dashcard
@@ -64,6 +67,17 @@ func (d *Door) find(ctx context.Context, access permission.Access, r Request) (q
 		q.query, err = q.query.WithParameters(given)
 	}
 	return q, err
+}
+
+// below is the database of the saved question that a question stands on; 0 if
+// the person may not read it, which compiling tells them.
+func (d *Door) below(ctx context.Context, access permission.Access, q *query.Query) catalog.DatabaseID {
+	_, id := q.Begins()
+	card, err := d.card(ctx, access, id)
+	if err != nil || card.Database == nil {
+		return 0
+	}
+	return *card.Database
 }
 
 // parse reads the JSON of a question.
