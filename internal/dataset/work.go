@@ -181,9 +181,12 @@ func (w *worker) cancel(id int64) {
 	}
 }
 
-// wait waits until a job is closed, wherever it runs.
+// wait waits until a job is closed, wherever it runs. One whose runner is gone
+// is taken up here: who waits, as a server does that starts, may be the only
+// one left.
 func (w *worker) wait(ctx context.Context, id int64) (store.Job, error) {
 	const look = 200 * time.Millisecond // at one that runs elsewhere
+	var last pulse
 	for {
 		w.mu.Lock()
 		r := w.own[id]
@@ -192,6 +195,18 @@ func (w *worker) wait(ctx context.Context, id int64) (store.Job, error) {
 			job, err := w.store.Job(ctx, id)
 			if err != nil || !job.State.Open() {
 				return job, err
+			}
+			switch {
+			case job.State == store.JobWaiting:
+				if _, err := w.begin(ctx, job); err != nil {
+					return job, err
+				}
+			case last.since.IsZero() || last.beat != job.Beat:
+				last = pulse{job.Beat, time.Now()}
+			case time.Since(last.since) >= staleAfter:
+				if err := w.store.ReleaseJob(ctx, id, job.Beat); ignore(err, store.ErrConflict) != nil {
+					return job, err
+				}
 			}
 			select {
 			case <-time.After(look):

@@ -143,6 +143,12 @@ func (s *Store) ReleaseJob(ctx context.Context, id, beat int64) error {
 	return touched(conn{s, s.writes}.exec(ctx, "update jobs set state = 'waiting', runner = '' where id = $1 and beat = $2 and state = 'running'", id, beat))
 }
 
+// releaseJobs releases all jobs that run.
+func (s *Store) releaseJobs(ctx context.Context) error {
+	_, err := conn{s, s.writes}.exec(ctx, "update jobs set state = 'waiting', runner = '' where state = 'running'")
+	return err
+}
+
 // TrimJobs forgets closed jobs that were made before a time, but for the
 // newest of each kind and database.
 func (s *Store) TrimJobs(ctx context.Context, before time.Time) error {

@@ -155,6 +155,11 @@ func (s *Store) start(ctx context.Context, postgres bool) error {
 	if err := s.tx(ctx, func(c conn) error { return s.checkKey(ctx, c) }); err != nil {
 		return err
 	}
+	if !postgres { // nobody else has the file, so that nobody is at work on it
+		if err := s.releaseJobs(ctx); err != nil {
+			return err
+		}
+	}
 	return s.view(ctx, func(c conn) error {
 		snap, err := load(ctx, c)
 		s.snap.Store(snap)
