@@ -23,7 +23,15 @@ func boundAs(v any, as argumentType) fragment { return fragment{{value: v, bound
 
 // cat joins strings that stand in this package's source and fragments.
 func cat(parts ...any) fragment {
-	var f fragment
+	n := 0
+	for _, p := range parts {
+		if p, is := p.(fragment); is {
+			n += len(p)
+		} else {
+			n++
+		}
+	}
+	f := make(fragment, 0, n)
 	for _, p := range parts {
 		switch p := p.(type) {
 		case string:
@@ -39,7 +47,11 @@ func cat(parts ...any) fragment {
 
 // separated puts a separator between the fragments.
 func separated(sep string, all []fragment) fragment {
-	var f fragment
+	n := len(all)
+	for _, part := range all {
+		n += len(part)
+	}
+	f := make(fragment, 0, n)
 	for i, part := range all {
 		if i > 0 {
 			f = append(f, token{text: sep})

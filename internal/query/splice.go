@@ -29,6 +29,7 @@ func (q *native) values(given []parameter) (map[string]any, error) {
 			if p.kind == "" {
 				p.kind = t.widget
 			}
+			p.ignoreCase = p.ignoreCase || t.loose
 			if !none(p.only()) {
 				all[t.name] = p
 			}

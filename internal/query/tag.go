@@ -17,6 +17,7 @@ type tag struct {
 	field    *fieldRef // of a field filter, the field that it is about
 	widget   string    // of a field filter, how values are compared unless their parameter says it
 	alias    string    // of a field filter, what the column is called in the SQL; "" for its own name
+	loose    bool      // of a field filter, text is found whatever its case
 }
 
 // columnName is how the SQL may call a column: its name, behind those of a
@@ -64,6 +65,9 @@ func (p *parser) tag(n *node, name string) (tag, error) {
 			t.field, err = p.dimension(v)
 		case key == "widget-type":
 			t.widget, err = v.word()
+		case key == "options" && v.kind == isObject:
+			c := v.get("case-sensitive")
+			t.loose = c != nil && c.kind == isBool && !c.yes
 		case key == "alias":
 			if t.alias, err = v.word(); err == nil && !columnName.MatchString(t.alias) {
 				err = v.errorf("must be the name of a column, such as o.created_at")
