@@ -24,7 +24,9 @@ import (
 //   - A write that narrows is committed, and waits (see inForce) until every
 //     other row has acked it. It waits at most for a lease and a margin: a
 //     renewal that was sent after the commit was told of the revision, and a
-//     lease that an earlier one has given is over by then.
+//     lease that an earlier one has given is over by then. So does a write that
+//     comes on top of one that may still wait, for that one: it may say of
+//     something already revoked that it is.
 //   - So a row that is not there must belong to nobody who has a lease or comes
 //     to one without catching up. A server that begins has its row first and
 //     its lease by the first renewal after that. One that ends has answered

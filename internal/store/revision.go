@@ -134,6 +134,7 @@ func (s *Store) advance(ctx context.Context, db *sql.DB) error {
 		if snap, err = catchUp(ctx, c, snap, h); err != nil {
 			return err
 		}
+		s.mayNarrow(snap.revision)
 		s.publish(snap)
 		return nil
 	})
@@ -150,6 +151,7 @@ func (s *Store) reload(ctx context.Context) error {
 		}
 		s.publishing.Lock()
 		defer s.publishing.Unlock()
+		s.narrowed.Store(snap.revision)
 		s.replace(snap)
 		return nil
 	})

@@ -89,7 +89,10 @@ type Store struct {
 	trimmed time.Time
 
 	refreshing chan struct{} // held by who reads what others wrote
-	publishing sync.Mutex    // orders publish
+	// narrowed is the newest revision in the graph by which somebody may have
+	// lost, while it is not known to be in force on every server; 0 for none.
+	narrowed   atomic.Int64
+	publishing sync.Mutex // orders publish
 	snap       atomic.Pointer[snapshot]
 	changed    chan struct{} // closed by the next publish; guarded by publishing
 	statements atomic.Int64

@@ -68,26 +68,43 @@ type writer struct {
 
 // write runs f with the current graph under the lock, records what f applied
 // as one revision, commits, and publishes the new graph. When somebody loses
-// by it, it returns when that holds on every server. When f or anything after
-// it fails, nothing is applied.
+// by it, or may have lost by an earlier one, it returns when that holds on
+// every server: who repeats a revoke, or finds that nothing is left to revoke,
+// is told no more than what is so everywhere. When f or anything after it
+// fails, nothing is applied.
 func (s *Store) write(ctx context.Context, who Actor, f func(*writer) error) (*permission.Graph, error) {
-	next, narrows, err := s.commit(ctx, who, f)
+	next, err := s.commit(ctx, who, f)
 	if err != nil {
 		return nil, err
 	}
-	if narrows {
-		s.inForce(ctx, next.revision)
+	if narrowed := s.narrowed.Load(); narrowed != 0 {
+		s.inForce(ctx, min(narrowed, next.revision))
+		if narrowed <= next.revision {
+			s.narrowed.CompareAndSwap(narrowed, 0)
+		}
 	}
 	return next.graph, nil
 }
 
-func (s *Store) commit(ctx context.Context, who Actor, f func(*writer) error) (next *snapshot, narrows bool, err error) {
+// mayNarrow notes that somebody may have lost by what leads to the revision,
+// which is published next, and that it is not known to be in force elsewhere.
+func (s *Store) mayNarrow(revision int64) {
+	for {
+		was := s.narrowed.Load()
+		if was >= revision || s.narrowed.CompareAndSwap(was, revision) {
+			return
+		}
+	}
+}
+
+func (s *Store) commit(ctx context.Context, who Actor, f func(*writer) error) (next *snapshot, err error) {
 	select {
 	case s.writing <- struct{}{}:
 		defer func() { <-s.writing }()
 	case <-ctx.Done():
-		return nil, false, context.Cause(ctx)
+		return nil, context.Cause(ctx)
 	}
+	narrows := false
 	err = s.tx(ctx, func(c conn) error {
 		// Writing the row locks it on both engines.
 		h, err := one(ctx, c, scanHead, "update head set id = id returning revision, data, collection")
@@ -99,6 +116,7 @@ func (s *Store) commit(ctx context.Context, who Actor, f func(*writer) error) (n
 			if snap, err = catchUp(ctx, c, snap, h); err != nil {
 				return err
 			}
+			s.mayNarrow(snap.revision)
 			s.publish(snap)
 		}
 		w := &writer{conn: c, ctx: ctx, who: who, now: s.now(), before: snap.graph, graph: snap.graph}
@@ -113,10 +131,13 @@ func (s *Store) commit(ctx context.Context, who Actor, f func(*writer) error) (n
 		if next != nil && !errors.Is(err, ErrNoLease) {
 			s.settle(ctx)
 		}
-		return nil, false, err
+		return nil, err
+	}
+	if narrows {
+		s.mayNarrow(next.revision)
 	}
 	s.publish(next)
-	return next, narrows, nil
+	return next, nil
 }
 
 // settle asks the database what holds after a commit whose outcome is not
