@@ -40,6 +40,9 @@ func (c *compiler) binned(s *scope, v *value, b binning, at *node, label string,
 		if r == nil {
 			return at.errorf("a number of bins needs a field; bins of %s need a width", label)
 		}
+		if c.ranges++; c.ranges > maxSources {
+			return at.errorf("there are more than %d numbers of bins in the question", maxSources)
+		}
 		width, err := c.width(s, v.sql, b.count, r)
 		if err != nil {
 			return err

@@ -37,6 +37,7 @@ type compiler struct {
 	aliases   int
 	depth     int
 	work      int
+	ranges    int // looked at for binning
 }
 
 // start checks what does not depend on the question's clauses.

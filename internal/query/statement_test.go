@@ -192,6 +192,38 @@ func TestQuestionsOnQuestionsAreBounded(t *testing.T) {
 		t.Errorf("a few are refused: %v", err)
 	}
 
+	// Keys that each join a table, ranges that each read one, metrics and SQL that stand on themselves many times.
+	keys, bins, metrics, sql := []string{}, []string{}, []string{}, []string{}
+	for i := range 60 {
+		keys = append(keys, fmt.Sprintf(`["field",301,{"source-field":404,"source-field-join-alias":"j%d"}]`, i))
+		bins = append(bins, `["field",406,{"binning":{"strategy":"num-bins","num-bins":10}}]`)
+		metrics = append(metrics, `["metric",10]`)
+		sql = append(sql, `select * from {{#1}}`)
+	}
+	for name, text := range map[string]string{
+		"keys":    onOrders(`"fields":[` + strings.Join(keys, ",") + `]`),
+		"bins":    onOrders(`"aggregation":[["count"]],"breakout":[` + strings.Join(bins, ",") + `]`),
+		"metrics": onOrders(`"aggregation":[` + strings.Join(metrics, ",") + `]`),
+		"SQL":     `{"database":1,"native":{"query":"` + strings.Join(sql, " union ") + `"}}`,
+	} {
+		if _, err := write(parse(t, text), source(t, admin)); err == nil || !strings.Contains(err.Error(), "more than 50") {
+			t.Errorf("%s: got %v, want a bound", name, err)
+		}
+	}
+
+	// A thousand columns of a large expression.
+	var fields []string
+	large := `["field",401,null]`
+	for range 40 {
+		large = `["+",` + large + strings.Repeat(`,["*",1,2,3]`, 90) + `]`
+	}
+	for range 900 {
+		fields = append(fields, `["expression","x"]`)
+	}
+	if _, err := query.Compile(parse(t, onOrders(`"expressions":{"x":`+large+`},"fields":[`+strings.Join(fields, ",")+`]`)), source(t, admin)); err == nil || !strings.Contains(err.Error(), "too large") {
+		t.Errorf("a thousand large columns: %v", err)
+	}
+
 	// Expressions that double each other.
 	var b strings.Builder
 	for i := range 40 {

@@ -57,6 +57,7 @@ func (w *walk) block(b *block) error {
 			return err
 		}
 	}
+	keys := map[hop]bool{}
 	b.each(func(e expr) {
 		if err != nil {
 			return
@@ -64,7 +65,13 @@ func (w *walk) block(b *block) error {
 		switch e := e.(type) {
 		case *fieldRef:
 			if e.via != nil {
-				err = w.reached(e.id, e.at)
+				if !keys[*e.via] { // it joins a table
+					keys[*e.via] = true
+					err = w.counted(e.at)
+				}
+				if err == nil {
+					err = w.reached(e.id, e.at)
+				}
 			}
 		case *metricRef:
 			err = w.source(source{at: e.at, card: e.card})
