@@ -11,6 +11,7 @@ import (
 // sample warehouse and the first administrator. Killed at any moment of it,
 // the server can simply be started again, and goes on from there.
 func TestAServerKilledDuringItsFirstStartCanBeStartedAgain(t *testing.T) {
+	t.Parallel()
 	for name, where := range map[string]func(*testing.T) (string, []string){
 		"SQLite":     func(*testing.T) (string, []string) { return "", nil },
 		"PostgreSQL": inPostgreSQL,

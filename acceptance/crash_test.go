@@ -85,6 +85,7 @@ const kills = 50
 // in flight is there wholly or not at all; the history has no gap; and what
 // each person may do follows from that, with check, question and sign-in.
 func TestAKilledServerHasTheOldOrTheNewState(t *testing.T) {
+	t.Parallel()
 	t.Run("SQLite", func(t *testing.T) {
 		t.Parallel()
 		killing(t, 1, func(*testing.T) (string, []string) { return "", nil })
