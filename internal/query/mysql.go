@@ -70,7 +70,7 @@ func (d mysql) exactly(k class, x fragment, v any) fragment {
 
 func (mysql) invalid(class, string) string { return "" }
 
-func (mysql) differs(x, y fragment) fragment { return cat("(NOT ", x, " <=> ", y, ")") }
+func (mysql) differs(x, y fragment) fragment { return cat("(NOT (", x, " <=> ", y, "))") }
 
 func (d mysql) match(op string, x fragment, pattern string, ignoreCase bool) fragment {
 	return like(op, d.unicode(x), pattern, ignoreCase)
