@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,9 +49,12 @@ type databaseWire struct {
 // words that clients look for.
 var features = [...]string{"basic-aggregations", "expressions", "foreign-keys", "left-join", "native-parameters", "nested-queries", "temporal-extract"}
 
+// further are what some engines can do beside that.
+var further = map[string][]string{"postgres": {"schemas", "set-timezone"}, "mysql": {"set-timezone"}}
+
 func databaseOf(access permission.Access, d store.Database) databaseWire {
 	w := databaseWire{
-		ID: d.ID, Name: d.Name, Engine: d.Engine, Description: d.Description, Features: features[:],
+		ID: d.ID, Name: d.Name, Engine: d.Engine, Description: d.Description, Features: slices.Concat(features[:], further[d.Engine]),
 		Settings: rawOr(d.Settings, "null"), Schedules: rawOr(d.Schedules, "null"), Timezone: "UTC", NativePermissions: "none",
 		AutoRunQueries: d.AutoRunQueries, IsFullSync: d.FullSync, IsOnDemand: d.OnDemand, IsSample: d.Sample,
 		Refingerprint: d.Refingerprint, CacheTTL: d.CacheTTL, Caveats: d.Caveats, PointsOfInterest: d.PointsOfInterest,

@@ -132,7 +132,6 @@ func reason(err error) (outcome, why string) {
 		attribute *query.InvalidAttributeError
 		wrong     *query.Error
 		sink      *sinkError
-		open      *unconfinedError
 	)
 	outcome = "failed"
 	if errors.As(err, &told) {
@@ -152,8 +151,6 @@ func reason(err error) (outcome, why string) {
 		return "denied", denied.Error()
 	case errors.As(err, &attribute):
 		return "denied", attribute.Error()
-	case errors.As(err, &open):
-		return "denied", open.Error()
 	case errors.As(err, &engine) && (engine.Kind == warehouse.Denied || engine.Kind == warehouse.Unusable):
 		return outcome, engine.Message
 	case errors.As(err, &engine):

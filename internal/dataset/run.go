@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/sluice-bi/sluice/internal/catalog"
 	"github.com/sluice-bi/sluice/internal/permission"
 	"github.com/sluice-bi/sluice/internal/query"
 	"github.com/sluice-bi/sluice/internal/store"
@@ -54,7 +53,7 @@ func (d *Door) Run(ctx context.Context, who permission.UserID, r Request, out Si
 	}
 	watched, stop := d.watch(ctx, p, out)
 	defer stop()
-	rows, err := conn.Run(watched, p.statement, warehouse.Terms{Zone: p.zone, Typed: p.typed})
+	rows, err := conn.Run(watched, p.statement, p.zone)
 	if err == nil {
 		defer rows.Close()
 		sum, err = d.stream(watched, p, rows, out)
@@ -74,7 +73,6 @@ type prepared struct {
 	statement query.Statement
 	exported  permission.Level // how much of the result the person may export
 	zone      *time.Location   // that times are told in; nil before it is known
-	typed     bool             // SQL that a person typed is somewhere in it
 }
 
 // run is what is recorded of it.
@@ -104,10 +102,7 @@ func (d *Door) prepare(ctx context.Context, who permission.UserID, r Request, at
 		return p, err
 	}
 	p.database, p.exported = p.statement.Database(), p.download()
-	// What cannot be told is taken for SQL.
-	reach, err := query.ReachOf(p.query, query.Source{Card: source.Card})
-	p.typed = err != nil || reach.Native
-	return p, p.confined()
+	return p, nil
 }
 
 // current is p, or p under the permissions of now if they have changed.
@@ -129,10 +124,12 @@ func (d *Door) source(ctx context.Context, p *prepared) (query.Source, error) {
 		engine = db.Engine
 	}
 	var err error
-	if p.zone, err = d.zone(ctx, engine); err != nil {
+	calendar, err := d.calendar(ctx, engine)
+	if err != nil {
 		return query.Source{}, err
 	}
-	s := query.Source{Access: p.access, Saved: p.saved, Card: d.cards(ctx, p.access), Now: p.at.In(p.zone), MaxRows: p.ask.limit(p.query)}
+	p.zone = calendar.zone
+	s := query.Source{Access: p.access, Saved: p.saved, Card: d.cards(ctx, p.access), Now: p.at.In(p.zone), FirstDay: calendar.week, MaxRows: p.ask.limit(p.query)}
 	if s.Dialect, err = query.DialectOf(engine); err != nil {
 		return s, &QueryError{InvalidQuery, err.Error(), err}
 	}
@@ -249,37 +246,4 @@ func (d *Door) open(ctx context.Context, id catalogID) error {
 		}
 	}
 	return d.warehouses.Open(id, db.Engine, details)
-}
-
-// confined refuses SQL typed by people where nothing keeps it to the tables
-// that the person may see, unless those are all tables of the database, and
-// all of them.
-func (p *prepared) confined() error {
-	db := p.graph.Catalog().Database(p.database)
-	if !p.typed || db != nil && warehouse.Confines(db.Engine) {
-		return nil
-	}
-	right := permission.QueryTable
-	if p.saved {
-		right = permission.ShowTable
-	}
-	for t := range p.graph.Catalog().Tables(p.database) {
-		if !t.Active() {
-			continue
-		}
-		if rows, err := p.access.Rows(right, t.ID); err != nil || !rows.All() {
-			return &QueryError{MissingPermissions, refusal, &unconfinedError{t.ID, t.Name}}
-		}
-	}
-	return nil
-}
-
-// unconfinedError is SQL that could read more than the person may.
-type unconfinedError struct {
-	table catalog.TableID
-	name  string
-}
-
-func (e *unconfinedError) Error() string {
-	return fmt.Sprintf("SQL on this engine can read every table of the database, and the person may not be shown all of table %d %q", e.table, e.name)
 }

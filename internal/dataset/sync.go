@@ -96,7 +96,12 @@ func (d *Door) Sync(ctx context.Context, by store.Actor, id catalog.DatabaseID) 
 	if err != nil {
 		return err
 	}
-	job, err := d.work.wait(ctx, s.Job)
+	return d.awaitSync(ctx, s.Job)
+}
+
+// awaitSync waits for the end of a sync, wherever it runs.
+func (d *Door) awaitSync(ctx context.Context, id int64) error {
+	job, err := d.work.wait(ctx, id)
 	switch {
 	case err != nil:
 		return err

@@ -75,7 +75,7 @@ func TestSyncIsAJobThatTellsWhatItFound(t *testing.T) {
 		}
 	}
 	release()
-	if err := w.door.Sync(t.Context(), by, sampleID); err != nil { // joins it
+	if err := w.door.awaitSync(t.Context(), s.Job); err != nil {
 		t.Fatal(err)
 	}
 	s, err = w.door.LastSync(t.Context(), sampleID)
@@ -96,7 +96,8 @@ func TestSyncCanBeCancelledFromAnyServer(t *testing.T) {
 				door = w.another(t)
 			}
 			started, _ := held(w.door)
-			if _, err := w.door.StartSync(t.Context(), store.Actor{}, sampleID); err != nil {
+			begun, err := w.door.StartSync(t.Context(), store.Actor{}, sampleID)
+			if err != nil {
 				t.Fatal(err)
 			}
 			<-started
@@ -104,7 +105,7 @@ func TestSyncCanBeCancelledFromAnyServer(t *testing.T) {
 				t.Fatal(err)
 			}
 			var wrong *ConnectionError
-			if err := w.door.Sync(t.Context(), store.Actor{}, sampleID); !errors.As(err, &wrong) || !strings.Contains(wrong.Message, "cancelled") {
+			if err := door.awaitSync(t.Context(), begun.Job); !errors.As(err, &wrong) || !strings.Contains(wrong.Message, "cancelled") {
 				t.Errorf("who waited is told %v", err)
 			}
 			s, err := w.door.LastSync(t.Context(), sampleID)
@@ -309,5 +310,26 @@ func TestScheduleIsMetabases(t *testing.T) {
 		if !got.Equal(at(tt.due)) {
 			t.Errorf("%s at %s: %s, want %s", tt.schedules, tt.now, got.Format("2006-01-02 15:04"), tt.due)
 		}
+	}
+}
+
+func TestServerTakesUpWhatWaits(t *testing.T) {
+	w := newWorld(t, Options{})
+	job, _, err := w.store.AddJob(t.Context(), store.Actor{Reason: "the schedule"}, syncKind, sampleID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var working sync.WaitGroup
+	working.Go(func() { w.door.Work(ctx) })
+	done, err := w.door.work.wait(t.Context(), job.ID)
+	stop()
+	working.Wait()
+	w.door.Close()
+	if err != nil || done.State != store.JobDone || done.Runner != w.door.work.runner {
+		t.Errorf("%+v, %v", done, err)
+	}
+	if _, err := w.door.StartSync(t.Context(), store.Actor{}, sampleID); err == nil {
+		t.Error("a closed door began a job")
 	}
 }

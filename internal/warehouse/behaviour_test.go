@@ -61,7 +61,7 @@ func TestConnectionIsForOneStatementAtATime(t *testing.T) {
 		if first.Next() {
 			t.Error("the rows of the former statement go on")
 		}
-		if _, err := c.Run(t.Context(), query.Statement{}, Terms{}); err == nil {
+		if _, err := c.Run(t.Context(), query.Statement{}, nil); err == nil {
 			t.Error("a zero statement ran")
 		}
 	})

@@ -13,9 +13,6 @@ import (
 type engine struct {
 	// details reads connection details into a source of sessions.
 	details func(*options, *slog.Logger) (source, *Error)
-	// confines tells that the engine itself holds SQL typed by people to the
-	// tables that it may read.
-	confines bool
 	// zones tells that sessions can be in other time zones than UTC.
 	zones bool
 }
@@ -24,7 +21,7 @@ type engine struct {
 // new one needs a dialect in query as well; see docs/warehouses.md.
 func engines() map[string]engine {
 	return map[string]engine{
-		"sqlite":   {details: sqliteDetails, confines: true},
+		"sqlite":   {details: sqliteDetails},
 		"postgres": {details: postgresDetails, zones: true},
 		"mysql":    {details: mysqlDetails, zones: true},
 	}
@@ -32,11 +29,6 @@ func engines() map[string]engine {
 
 // Engines names the kinds of databases that can be connected, sorted.
 func Engines() []string { return slices.Sorted(maps.Keys(engines())) }
-
-// Confines tells whether the engine holds SQL that people type to the tables
-// of its statement. Where it does not, and for an engine that is not known,
-// such SQL can read all that the connection's login may.
-func Confines(engine string) bool { return engines()[engine].confines }
 
 // Zones tells whether statements can run in other time zones than UTC.
 func Zones(engine string) bool { return engines()[engine].zones }

@@ -20,6 +20,8 @@ import (
 const (
 	connectWithin = 10 * time.Second
 	tidyWithin    = 5 * time.Second
+	insistEvery   = 100 * time.Millisecond
+	insistFor     = 20 * time.Second
 )
 
 // postgresServer is a warehouse in PostgreSQL.
@@ -151,28 +153,35 @@ func (c *postgresConn) alive(ctx context.Context, idle time.Duration) bool {
 func (c *postgresConn) spent() bool { return c.broken || c.pg.IsClosed() }
 
 func (c *postgresConn) close() {
-	if c.busy { // the server works on something that nobody waits for
-		c.abandon()
-		return
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	_ = c.pg.Close(ctx) // the socket goes in any case
 }
 
-// abandon ends what the server does for this connection, and the connection.
-func (c *postgresConn) abandon() {
+// insist has the server end what it does for this connection, which the driver
+// is closing because a context ended. The driver asks once; the server passes
+// over what reaches it before the statement does, which it would then run to
+// its end for nobody.
+func (c *postgresConn) insist() {
 	c.broken = true
-	if c.pg.IsClosed() {
-		return // the driver does the same when a context ends
-	}
 	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), tidyWithin)
+		ctx, cancel := context.WithTimeout(context.Background(), insistFor)
 		defer cancel()
-		if err := c.pg.CancelRequest(ctx); err != nil {
-			c.server.log.Warn("a statement could not be cancelled", "error", err)
+		tick := time.NewTicker(insistEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-c.pg.CleanupDone(): // the server has closed its side
+				return
+			case <-ctx.Done():
+				c.server.log.Warn("a statement could not be cancelled")
+				return
+			case <-tick.C:
+				if err := c.pg.CancelRequest(ctx); err != nil && ctx.Err() == nil {
+					c.server.log.Warn("cancelling a statement", "error", err)
+				}
+			}
 		}
-		_ = c.pg.Conn().Close()
 	}()
 }
 
@@ -204,8 +213,10 @@ func (c *postgresConn) begin(ctx context.Context, isolation string, zone *time.L
 // such SQL can leave behind in a session goes too: locks, settings, listening.
 func (c *postgresConn) rollback(ctx context.Context, native bool) {
 	c.busy = false
-	if c.broken || c.pg.IsClosed() {
-		c.broken = true
+	if c.pg.IsClosed() {
+		c.insist()
+	}
+	if c.broken {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyWithin)
@@ -242,9 +253,11 @@ func (c *postgresConn) run(ctx context.Context, t task) (_ *Rows, err error) {
 		return nil, c.judge(ctx, err)
 	}
 	r := &postgresRows{conn: c, ctx: ctx, native: t.native}
+	running, stop := context.WithCancel(ctx)
+	r.stop = stop
 	c.server.count.Add(1)
 	// The extended protocol takes exactly one statement.
-	r.reader = c.pg.ExecParams(ctx, t.sql, values, types, nil, nil)
+	r.reader = c.pg.ExecParams(running, t.sql, values, types, nil, nil)
 	r.prepare()
 	return startRows(ctx, r, len(r.columns), func() []Column { return r.columns })
 }
@@ -296,6 +309,7 @@ type postgresRows struct {
 	conn    *postgresConn
 	ctx     context.Context
 	reader  *pgconn.ResultReader
+	stop    context.CancelFunc // ends the statement
 	native  bool
 	columns []Column
 	read    []func([]byte) any
@@ -340,9 +354,11 @@ func (r *postgresRows) end() {
 			_, _ = r.reader.Close()
 		}
 	}
-	if !r.over {
-		r.conn.abandon()
+	r.stop()
+	for !r.over { // what is here already; then the driver sees that it is over
+		r.over = !r.reader.NextRow()
 	}
+	_, _ = r.reader.Close()
 	r.conn.rollback(r.ctx, r.native)
 }
 

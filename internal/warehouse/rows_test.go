@@ -227,11 +227,11 @@ func TestStatementThatNobodyMadeIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r, err := c.Run(t.Context(), query.Statement{}, Terms{}); err == nil {
+	if r, err := c.Run(t.Context(), query.Statement{}, nil); err == nil {
 		t.Errorf("a zero statement ran: %v", r)
 	}
 	c.Release()
-	if r, err := c.Run(t.Context(), query.Statement{}, Terms{}); err == nil {
+	if r, err := c.Run(t.Context(), query.Statement{}, nil); err == nil {
 		t.Errorf("a released connection ran something: %v", r)
 	}
 }

@@ -6,10 +6,10 @@
 // takes, and one that only query.Compile and query.Check can fill. Every
 // statement runs in a transaction that cannot write. What SQLite finds in a
 // statement when it prepares it is checked once more against the tables that
-// the statement may read; PostgreSQL and MySQL have nothing that could
-// ([Confines]), so that SQL typed by people must not get here but for those
-// who may see all of the database. Rows are streamed, and a statement that
-// nobody waits for any more is ended on the server too.
+// the statement may read; PostgreSQL and MySQL have nothing that could, so that
+// query makes no statement of SQL typed by people there but for those who may
+// see all of the database. Rows are streamed, and a statement that nobody waits
+// for any more is ended on the server too.
 //
 // Through the second, [Pool.Admin] and [Pool.Try], go the server's own needs:
 // reading the schema and trying a connection. Only the packages dataset and
@@ -164,25 +164,17 @@ func (c *Conn) finish() {
 	}
 }
 
-// Terms are what a statement runs under beside itself.
-type Terms struct {
-	// Zone is the time zone that the engine's session is in for the statement,
-	// and that its times are told in; nil is UTC, and SQLite knows no other.
-	Zone *time.Location
-	// Typed says that SQL typed by people is somewhere in a statement that was
-	// compiled, as in a saved question that it stands on.
-	Typed bool
-}
-
 // Run runs the statement and returns its rows, of which the first is already
-// computed. There can be one open Rows per connection: those of the former Run
+// computed. The zone is the one that the engine's session is in for the
+// statement, and that its times are told in; nil is UTC, and SQLite knows no
+// other. There can be one open Rows per connection: those of the former Run
 // end. The rows end with an error when ctx ends, and the statement with them
 // on the server.
 //
 // A zero statement, or one for another database, is refused: that is a mistake
 // of the program. Everything else that can go wrong is an *Error; its kind is
 // Denied when the statement reads or does what it may not.
-func (c *Conn) Run(ctx context.Context, s query.Statement, under Terms) (*Rows, error) {
+func (c *Conn) Run(ctx context.Context, s query.Statement, zone *time.Location) (*Rows, error) {
 	switch {
 	case c.c == nil:
 		return nil, fmt.Errorf("warehouse: run on a released connection")
@@ -191,7 +183,7 @@ func (c *Conn) Run(ctx context.Context, s query.Statement, under Terms) (*Rows, 
 	case s.Database() != c.id:
 		return nil, fmt.Errorf("warehouse: a statement for database %d on a connection to database %d", s.Database(), c.id)
 	}
-	t := task{sql: s.SQL(), args: s.Args(), native: s.Native() || under.Typed, tables: map[string]bool{}, zone: under.Zone}
+	t := task{sql: s.SQL(), args: s.Args(), native: s.Native(), tables: map[string]bool{}, zone: zone}
 	for _, table := range s.Tables() {
 		if table.Schema == "" { // SQLite has no schemas, and nobody else looks
 			t.tables[fold(table.Name)] = true
