@@ -103,6 +103,20 @@ func (e *elsewhere) set(view, create permission.Level, tables map[catalog.TableI
 	})
 }
 
+// databaseName is what the server calls the database.
+func (e *elsewhere) databaseName() string {
+	e.t.Helper()
+	db, err := e.store.Database(e.t.Context(), e.id)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	var details struct{ Dbname string }
+	if err := json.Unmarshal(db.Details, &details); err != nil {
+		e.t.Fatal(err)
+	}
+	return details.Dbname
+}
+
 func (e *elsewhere) native(sql string) string {
 	return strings.Replace(native(sql), `"database":1`, fmt.Sprintf(`"database":%d`, e.id), 1)
 }
