@@ -198,6 +198,28 @@ func (s *Snapshot) Schemas(id DatabaseID) []string {
 	return names
 }
 
+// SchemasAt yields the schemas of a database that held a table at a revision,
+// sorted.
+func (s *Snapshot) SchemasAt(id DatabaseID, r Revision) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		d, ok := s.databases.Get(id)
+		if !ok {
+			return
+		}
+		for i := range d.schemas {
+			for _, t := range d.schemas[i].tables.All() {
+				if !t.At(r) {
+					continue
+				}
+				if !yield(d.schemas[i].name) {
+					return
+				}
+				break
+			}
+		}
+	}
+}
+
 // HasSchema tells whether a table of the database, active or not, lies in the
 // schema.
 func (s *Snapshot) HasSchema(id DatabaseID, name string) bool {
