@@ -140,9 +140,16 @@ func (b *bench) check() error {
 func pass(g *permission.Graph, asks []asked) int {
 	n := 0
 	for _, a := range asks {
-		if may(g, a) {
-			n++
-		}
+		n += one(may(g, a))
+	}
+	return n
+}
+
+// one is 1 for true: a sum, as the array's is, and no branch that the
+// processor guesses wrong every second time.
+func one(yes bool) (n int) {
+	if yes {
+		n = 1
 	}
 	return n
 }

@@ -20,8 +20,8 @@ import (
 //
 // It is a block of memory of bounded size, without pointers. An answer is filed
 // in the first free one of eight lines from where its key says, and stays there
-// as long as the block: a line that has a key never gets another. When a
-// quarter of the lines are taken a fresh block takes the place of this one,
+// as long as the block: a line that has a key never gets another. When half
+// of the lines are taken a fresh block takes the place of this one,
 // larger if it may be, and what is asked again is moved there. Look-ups take no
 // lock and do not allocate.
 type memo struct {
@@ -52,7 +52,7 @@ const (
 	lastStamp = 1<<valueBits - 1
 )
 
-// DefaultMemory is enough for half a million shelves of answers at a time.
+// DefaultMemory is enough for a million shelves of answers at a time.
 const DefaultMemory = 64 << 20
 
 // Remembering gives the graph a memory of answers of at most so many bytes,
@@ -220,7 +220,7 @@ func (m *memo) put(key, stamp, bits uint64, g *Graph) {
 		if l.key.CompareAndSwap(0, writing) {
 			l.value.Store(stamp<<valueBits | bits)
 			l.key.Store(key)
-			if m.filed.Add(1) > int64(b.mask) { // a quarter of the lines
+			if m.filed.Add(1) > 2*int64(b.mask) { // half of the lines
 				m.renew(b, g)
 			}
 			return
