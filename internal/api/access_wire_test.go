@@ -5,7 +5,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
 
@@ -143,25 +142,24 @@ func (w *wire) send(p *accesscase.Put, body string) (*permission.Graph, string) 
 		}
 		return server.now(), said
 	}
-	var b graphBody
-	if err := decodeJSON([]byte(body), reflect.ValueOf(&b).Elem()); err != nil {
+	b := &collectionGraphBody{heard: &heardPairs{than: w.graph}}
+	if err := readMembers(strings.NewReader(body), b, b.heard.read); err != nil {
 		return nil, describeError(err)
 	}
-	r := &request{http: httptest.NewRequest("PUT", "/api/collection/graph", nil), w: httptest.NewRecorder()}
-	base, err := r.at(b.Revision, b.Force, w.graph.CollectionRevision(), func() *permission.Graph { return w.graph }, nil)
+	hr := httptest.NewRequest("PUT", "/api/collection/graph", nil)
+	hr.Header.Set("Accept", "application/problem+json")
+	r := &request{http: hr}
+	base, err := r.base(b.Revision, b.Force, w.graph, w.graph, (*permission.Graph).CollectionRevision, nil)
 	if err != nil {
 		return nil, describeError(err)
 	}
-	edits, err := readCollectionGraph(base, w.graph, b.Groups, nil)
+	edits, err := b.heard.edits()
 	if err != nil {
 		return nil, describeError(err)
 	}
-	changes, conflicts, err := permission.MergeCollections(base, w.graph, edits)
+	changes, err := r.mergeCollections(base, w.graph, edits)
 	if err != nil {
-		return nil, "400 " + err.Error()
-	}
-	if len(conflicts) > 0 {
-		return nil, fmt.Sprint("409 ", conflicts)
+		return nil, describeError(err)
 	}
 	g, err := w.graph.Apply(changes...)
 	if err != nil {
@@ -173,8 +171,16 @@ func (w *wire) send(p *accesscase.Put, body string) (*permission.Graph, string) 
 // collectionsRoundTrip writes the collection graph back: nothing may change.
 func (w *wire) collectionsRoundTrip() {
 	w.t.Helper()
-	edits, err := readCollectionGraph(w.graph, w.graph, collectionTree(w.graph, nil), nil)
-	if err != nil || len(edits) > 0 {
+	rec := httptest.NewRecorder()
+	err := graphAnswer{Revision: w.graph.CollectionRevision()}.streamed(func(o *graphOut) error { return o.allPairs(w.graph, nil) })(rec)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	heard := &heardPairs{than: w.graph}
+	if err := readMembers(rec.Body, &collectionGraphBody{}, heard.read); err != nil {
+		w.t.Fatal(err)
+	}
+	if edits, err := heard.edits(); err != nil || len(edits) > 0 {
 		w.t.Errorf("writing back the collection graph makes %v, %v", edits, err)
 	}
 }
@@ -190,13 +196,15 @@ func (w *wire) copies(s *accesscase.Step) (copied int) {
 				continue
 			}
 			for _, d := range w.dialects(gr.ID, db) {
-				entry := emitter{w.graph}.entry(gr.ID, db, d)
-				if entry == nil {
+				m := newEmitter(w.graph)
+				m.read(gr.ID, db)
+				entry := m.say().in(d, nil)
+				if len(entry) == 0 {
 					continue
 				}
 				emptied := at(w.t, w.emptied(gr.ID, permission.Edge{Group: gr.ID, Database: db}))
 				body := fmt.Appendf(nil, `{"revision":%d,"groups":{"%d":{"%d":`, w.graph.Revision(), gr.ID, db)
-				body = append(entry.append(body), "}}}"...)
+				body = append(append(body, entry...), "}}}"...)
 				if said := emptied.put("", string(body)); !strings.HasPrefix(said, "revision") {
 					w.t.Errorf("group %q, what was read is refused: %s\n%s", gr.Name, body, said)
 					continue

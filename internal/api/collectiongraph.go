@@ -1,7 +1,6 @@
 package api
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -10,48 +9,6 @@ import (
 	"github.com/sluice-bi/sluice/internal/store"
 )
 
-// archivedCollections are the collections in the trash: their permissions are
-// neither shown nor changed.
-func (a *API) archivedCollections(ctx context.Context) (map[permission.CollectionID]bool, error) {
-	rows, err := a.store.Collections(ctx, store.CollectionQuery{Archived: store.OnlyArchived})
-	set := make(map[permission.CollectionID]bool, len(rows))
-	for _, c := range rows {
-		set[c.ID] = true
-	}
-	return set, err
-}
-
-// collectionTree emits the collection graph: what is missing is none. Groups
-// with nothing are empty objects.
-func collectionTree(g *permission.Graph, hidden map[permission.CollectionID]bool) *tree {
-	t := newTree()
-	for gr := range g.Groups() {
-		t.put(groupKey(gr.ID), collectionLevels(g, gr.ID, hidden))
-	}
-	return t
-}
-
-func collectionLevels(g *permission.Graph, id permission.GroupID, hidden map[permission.CollectionID]bool) *tree {
-	t := newTree()
-	write := leaf(permission.Collection.Word(permission.Write))
-	if id == permission.Administrators {
-		t.put(permission.Root.String(), write)
-		for c := range g.Collections() {
-			if c.Owner == 0 && !hidden[c.ID] {
-				t.put(c.ID.String(), write)
-			}
-		}
-		return t
-	}
-	for c, cell := range g.CollectionLevels(id) {
-		node := g.Collection(c)
-		if cell.Level != permission.None && !hidden[c] && (c == permission.Root || node != nil && node.Owner == 0) {
-			t.put(c.String(), leaf(permission.Collection.Word(cell.Level)))
-		}
-	}
-	return t
-}
-
 type collectionPutQuery struct {
 	Force     bool `query:"force"`
 	SkipGraph bool `query:"skip-graph"`
@@ -59,105 +16,188 @@ type collectionPutQuery struct {
 
 type collectionGraphBody struct {
 	Revision Opt[ID] `json:"revision"`
-	Groups   *tree   `json:"groups" rule:"required"`
+	Groups   *tree   `json:"groups" rule:"required"` // empty: heard has what they said
 	Force    bool    `json:"force"`
+
+	heard *heardPairs
+}
+
+// archivedCollections are the collections in the trash, all or among some:
+// their permissions are neither shown nor changed.
+func (a *API) archivedCollections(ctx context.Context, among []permission.CollectionID) (map[permission.CollectionID]bool, error) {
+	rows, err := a.store.Collections(ctx, store.CollectionQuery{Archived: store.OnlyArchived, IDs: among})
+	set := make(map[permission.CollectionID]bool, len(rows))
+	for _, c := range rows {
+		set[c.ID] = true
+	}
+	return set, err
+}
+
+// collectionLevel is the level of a pair that is emitted: personal collections
+// have none, and Administrators curate all others.
+func collectionLevel(g *permission.Graph, id permission.GroupID, c permission.CollectionID) permission.Level {
+	if c != permission.Root {
+		if n := g.Collection(c); n == nil || n.Owner != 0 {
+			return permission.None
+		}
+	}
+	if id == permission.Administrators {
+		return permission.Write
+	}
+	return g.CollectionLevel(id, c).Level
+}
+
+// allPairs writes all groups with their pairs.
+func (o *graphOut) allPairs(g *permission.Graph, hidden map[permission.CollectionID]bool) error {
+	for gr := range g.Groups() {
+		if err := o.pairs(g, gr.ID, hidden); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pairs writes what a group has in the collections that are not hidden: what
+// is missing is none.
+func (o *graphOut) pairs(g *permission.Graph, id permission.GroupID, hidden map[permission.CollectionID]bool) error {
+	o.buf = append(appendNumber(o.buf, int64(id)), '{')
+	pair := func(c permission.CollectionID, l permission.Level) error {
+		if l == permission.None || hidden[c] {
+			return nil
+		}
+		if c == permission.Root {
+			o.buf = appendKey(o.buf, c.String())
+		} else {
+			o.buf = appendNumber(o.buf, int64(c))
+		}
+		o.buf = append(o.buf, collectionWords[l]...)
+		return o.pass()
+	}
+	if id == permission.Administrators {
+		if err := pair(permission.Root, permission.Write); err != nil {
+			return err
+		}
+		for c := range g.Collections() {
+			if err := pair(c.ID, collectionLevel(g, id, c.ID)); err != nil {
+				return err
+			}
+		}
+	} else {
+		for c := range g.CollectionLevels(id) {
+			if err := pair(c, collectionLevel(g, id, c)); err != nil {
+				return err
+			}
+		}
+	}
+	o.buf = append(ended(o.buf), ',')
+	return nil
+}
+
+// collectionWords are the words of the levels, as they stand in the text.
+var collectionWords = [...]string{
+	permission.Read:  `"` + permission.Collection.Word(permission.Read) + `",`,
+	permission.Write: `"` + permission.Collection.Word(permission.Write) + `",`,
 }
 
 func (a *API) getCollectionGraph(r *request) (any, error) {
-	hidden, err := a.archivedCollections(r.ctx())
+	hidden, err := a.archivedCollections(r.ctx(), nil)
 	if err != nil {
 		return nil, err
 	}
 	g := a.store.Graph()
-	return graphAnswer{Revision: g.CollectionRevision(), Groups: collectionTree(g, hidden)}, nil
+	return graphAnswer{Revision: g.CollectionRevision()}.streamed(func(o *graphOut) error { return o.allPairs(g, hidden) }), nil
+}
+
+// readCollectionBody reads the body of a PUT of the collection graph while it
+// comes.
+func (a *API) readCollectionBody(r *request) error {
+	body := &collectionGraphBody{heard: &heardPairs{than: a.store.Graph()}}
+	r.body = body
+	return readMembers(r.http.Body, body, body.heard.read)
 }
 
 func (a *API) putCollectionGraph(r *request) (any, error) {
 	body, q := bodyOf[collectionGraphBody](r), queryOf[collectionPutQuery](r)
-	g := a.store.Graph()
-	base, err := r.at(body.Revision, q.Force || body.Force, g.CollectionRevision(), func() *permission.Graph { return g }, func(n int64) (*permission.Graph, error) {
+	force := q.Force || body.Force
+	base, err := r.base(body.Revision, force, body.heard.than, a.store.Graph(), (*permission.Graph).CollectionRevision, func(n int64) (*permission.Graph, error) {
 		return a.store.GraphAtCollection(r.ctx(), n)
 	})
 	if err != nil {
 		return nil, err
 	}
-	hidden, err := a.archivedCollections(r.ctx())
+	body.heard.against(base)
+	edits, err := body.heard.edits()
 	if err != nil {
 		return nil, err
 	}
-	g, err = a.store.Change(r.ctx(), r.actor(), func(current *permission.Graph) ([]permission.Change, store.Bump, error) {
-		from := cmp.Or(base, current)
-		edits, err := readCollectionGraph(from, current, body.Groups, hidden)
-		if err != nil {
-			return nil, store.Bump{}, err
+	if err := a.notInTrash(r.ctx(), edits); err != nil {
+		return nil, err
+	}
+	g, err := a.store.Change(r.ctx(), r.actor(), func(current *permission.Graph) ([]permission.Change, store.Bump, error) {
+		from := base
+		if force {
+			from = current
 		}
-		changes, conflicts, err := permission.MergeCollections(from, current, edits)
-		if err != nil {
-			return nil, store.Bump{}, message{http.StatusBadRequest, err.Error()}
-		}
-		if len(conflicts) > 0 {
-			e := &staleError{Message: "Somebody else changed the same pairs since.", Revision: current.CollectionRevision()}
-			for _, c := range conflicts {
-				e.Conflicts = append(e.Conflicts, fmt.Sprintf("groups/%d/%s", c.Group, c.Collection))
-			}
-			return nil, store.Bump{}, r.stale(e)
-		}
-		return changes, store.Bump{Collection: len(changes) > 0}, nil
+		changes, err := r.mergeCollections(from, current, edits)
+		return changes, store.Bump{Collection: len(changes) > 0}, err
 	})
 	if err != nil {
 		return nil, err
 	}
+	answer := graphAnswer{Revision: g.CollectionRevision()}
 	if q.SkipGraph {
-		return graphAnswer{Revision: g.CollectionRevision()}, nil
+		return answer, nil
 	}
-	return graphAnswer{Revision: g.CollectionRevision(), Groups: collectionTree(g, hidden)}, nil
-}
-
-// readCollectionGraph turns the groups of a body into edits: the pairs whose
-// word is another than the one emitted at the body's revision. What the body
-// leaves out is unchanged; "none" takes away.
-func readCollectionGraph(base, current *permission.Graph, groups *tree, hidden map[permission.CollectionID]bool) ([]permission.CollectionEdit, error) {
-	var edits []permission.CollectionEdit
-	for _, b := range groups.kids {
-		path := "groups." + b.key
-		n, ok := number(b.key)
-		if !ok {
-			return nil, graphError(path, "a group's key must be its id, a positive number")
-		}
-		if !b.tree.isObject() && !b.tree.null {
-			return nil, graphError(path, "a group must be an object by collection, not %q", b.tree.word)
-		}
-		id := permission.GroupID(n)
-		emitted := collectionLevels(base, id, nil)
-		for _, pair := range b.tree.kids {
-			path := path + "." + pair.key
-			c := permission.Root
-			if pair.key != permission.Root.String() {
-				n, ok := number(pair.key)
-				if !ok {
-					return nil, graphError(path, "a collection's key must be its id or \"root\"")
-				}
-				c = permission.CollectionID(n)
-			}
-			if pair.tree.isObject() {
-				return nil, graphError(path, "must be \"write\", \"read\" or \"none\"")
-			}
-			l, err := word(path, permission.Collection, pair.tree)
-			if err != nil {
-				return nil, err
-			}
-			was := permission.None
-			if w := emitted.at(pair.key); w != nil {
-				was, _ = permission.Collection.Parse(w.word)
-			}
-			if l == was {
+	hidden, err := a.archivedCollections(r.ctx(), nil)
+	if err != nil {
+		return nil, err
+	}
+	return answer.streamed(func(o *graphOut) error {
+		for _, gr := range body.heard.groups {
+			if g.Group(gr.id) == nil {
 				continue
 			}
-			if hidden[c] {
-				return nil, graphError(path, "collection %d is in the trash; restore it to change its permissions", c)
+			if err := o.pairs(g, gr.id, hidden); err != nil {
+				return err
 			}
-			edits = append(edits, permission.CollectionEdit{Group: id, Collection: c, Level: l})
+		}
+		return nil
+	}), nil
+}
+
+// notInTrash refuses edits of collections in the trash.
+func (a *API) notInTrash(ctx context.Context, edits []permission.CollectionEdit) error {
+	if len(edits) == 0 {
+		return nil
+	}
+	ids := make([]permission.CollectionID, len(edits))
+	for i, e := range edits {
+		ids[i] = e.Collection
+	}
+	hidden, err := a.archivedCollections(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for _, e := range edits {
+		if hidden[e.Collection] {
+			return graphError(fmt.Sprintf("groups.%d.%d", e.Group, e.Collection), "collection %d is in the trash; restore it to change its permissions", e.Collection)
 		}
 	}
-	return edits, nil
+	return nil
+}
+
+// mergeCollections makes the changes that edits come to, or a 409 or 400.
+func (r *request) mergeCollections(base, current *permission.Graph, edits []permission.CollectionEdit) ([]permission.Change, error) {
+	changes, conflicts, err := permission.MergeCollections(base, current, edits)
+	if err != nil {
+		return nil, message{http.StatusBadRequest, err.Error()}
+	}
+	if len(conflicts) > 0 {
+		e := &staleError{Message: "Somebody else changed the same pairs since.", Revision: current.CollectionRevision()}
+		for _, c := range conflicts {
+			e.Conflicts = append(e.Conflicts, fmt.Sprintf("groups/%d/%s", c.Group, c.Collection))
+		}
+		return nil, r.stale(e)
+	}
+	return changes, nil
 }

@@ -1,11 +1,10 @@
 package api
 
 import (
-	"bufio"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
 	"strconv"
 	"strings"
@@ -15,9 +14,11 @@ import (
 	"github.com/sluice-bi/sluice/internal/store"
 )
 
-// graphRoutes are the two permission graphs. PUT is a three-way merge: see
-// permission.Merge, and graphread.go for how a body is compared with what was
-// emitted.
+// graphRoutes are the two permission graphs. Answers are written while they
+// are made (graphout.go), and bodies are compared with the graph while they
+// come (graphheard.go): neither is ever held whole. PUT is a three-way merge:
+// see permission.Merge, and graphread.go for how an entry is compared with
+// what was emitted.
 func graphRoutes() []Route {
 	const huge = 256 << 20
 	return []Route{
@@ -27,13 +28,13 @@ func graphRoutes() []Route {
 			Summary: "The data permissions of one group.", handle: (*API).getGroupGraph},
 		{Method: "GET", Path: "/api/permissions/graph/db/{id}", Need: administrator(), Query: graphQuery{}, Answer: graphAnswer{},
 			Summary: "The data permissions of all groups on one database.", handle: (*API).getDatabaseGraph},
-		{Method: "PUT", Path: "/api/permissions/graph", Need: administrator(), Query: graphPutQuery{}, Body: graphBody{}, Answer: graphAnswer{}, Limit: huge,
+		{Method: "PUT", Path: "/api/permissions/graph", Need: administrator(), Query: graphPutQuery{}, Body: graphBody{}, Answer: graphAnswer{}, Limit: huge, read: (*API).readGraphBody,
 			Summary: "Changes data permissions: what differs from the graph at the body's revision is merged into the present one.", handle: (*API).putGraph},
 		{Method: "PATCH", Path: "/api/permissions/graph", Need: administrator(), Body: patchBody{}, Answer: graphAnswer{},
 			Summary: "Changes single levels of the data permissions. If-Match carries the revision they were decided on, or *.", handle: (*API).patchGraph},
 		{Method: "GET", Path: "/api/collection/graph", Need: administrator(), Answer: graphAnswer{},
 			Summary: "The collection permissions of all groups; a pair that is missing is none.", handle: (*API).getCollectionGraph},
-		{Method: "PUT", Path: "/api/collection/graph", Need: administrator(), Query: collectionPutQuery{}, Body: collectionGraphBody{}, Answer: graphAnswer{}, Limit: huge,
+		{Method: "PUT", Path: "/api/collection/graph", Need: administrator(), Query: collectionPutQuery{}, Body: collectionGraphBody{}, Answer: graphAnswer{}, Limit: huge, read: (*API).readCollectionBody,
 			Summary: "Changes collection permissions: what differs from the graph at the body's revision is merged into the present one.", handle: (*API).putCollectionGraph},
 	}
 }
@@ -50,12 +51,14 @@ type graphPutQuery struct {
 
 type graphBody struct {
 	Revision Opt[ID]     `json:"revision"`
-	Groups   *tree       `json:"groups" rule:"required"`
+	Groups   *tree       `json:"groups" rule:"required"` // empty: heard has what they said
 	Force    bool        `json:"force"`
 	Complete Opt[string] `json:"complete"`
 	// The policies that Metabase takes here have their own addresses.
 	Sandboxes      Array `json:"sandboxes"`
 	Impersonations Array `json:"impersonations"`
+
+	heard *heard
 }
 
 type graphAnswer struct {
@@ -76,38 +79,15 @@ func (q *graphQuery) dialect() (dialect, error) {
 	return "", wrongField("dialect", fmt.Sprintf("%q is no dialect of the graph; it is both, split or seed.", q.Dialect))
 }
 
-// getGraph streams the graph, a group at a time.
 func (a *API) getGraph(r *request) (any, error) {
 	d, err := queryOf[graphQuery](r).dialect()
 	if err != nil {
 		return nil, err
 	}
 	g := a.store.Graph()
-	return stream(func(w http.ResponseWriter) error {
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("ETag", etag(int64(g.Revision())))
-		out := bufio.NewWriterSize(w, 64<<10)
-		fmt.Fprintf(out, `{"revision":%d,"complete":%q,"groups":{`, g.Revision(), d)
-		m, first := emitter{g}, true
-		var buf []byte
-		for gr := range g.Groups() {
-			buf = buf[:0]
-			if !first {
-				buf = append(buf, ',')
-			}
-			first = false
-			buf = append(append(append(buf, '"'), groupKey(gr.ID)...), '"', ':')
-			buf = m.group(gr.ID, d).append(buf)
-			if _, err := out.Write(buf); err != nil {
-				return err
-			}
-		}
-		_, _ = out.WriteString("}}")
-		return out.Flush()
-	}), nil
+	r.w.Header().Set("ETag", etag(int64(g.Revision())))
+	return graphAnswer{Revision: int64(g.Revision()), Complete: d}.streamed(func(o *graphOut) error { return o.all(g, d) }), nil
 }
-
-func groupKey(id permission.GroupID) string { return strconv.FormatInt(int64(id), 10) }
 
 func etag(revision int64) string { return fmt.Sprintf("%q", strconv.FormatInt(revision, 10)) }
 
@@ -120,8 +100,23 @@ func (a *API) getGroupGraph(r *request) (any, error) {
 	if g.Group(id) == nil {
 		return nil, store.ErrNotFound
 	}
-	groups := newTree(branch{groupKey(id), emitter{g}.group(id, d)})
-	return graphAnswer{Revision: int64(g.Revision()), Groups: groups}, nil
+	return graphAnswer{Revision: int64(g.Revision())}.groups(g, d, id), nil
+}
+
+// groups streams the answer with the groups that are named.
+func (a graphAnswer) groups(g *permission.Graph, d dialect, named ...permission.GroupID) stream {
+	return a.streamed(func(o *graphOut) error {
+		m := newEmitter(g)
+		for _, id := range named {
+			if g.Group(id) == nil {
+				continue
+			}
+			if err := o.entries(m, id, d); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func (a *API) getDatabaseGraph(r *request) (any, error) {
@@ -133,13 +128,43 @@ func (a *API) getDatabaseGraph(r *request) (any, error) {
 	if g.Catalog().Database(db) == nil {
 		return nil, store.ErrNotFound
 	}
-	groups := newTree()
-	for gr := range g.Groups() {
-		if e := (emitter{g}).entry(gr.ID, db, d); e != nil {
-			groups.put(groupKey(gr.ID), newTree(branch{strconv.FormatInt(int64(db), 10), e}))
+	return graphAnswer{Revision: int64(g.Revision())}.streamed(func(o *graphOut) error {
+		m := newEmitter(g)
+		for id := range groupsOn(g, db) {
+			m.read(id, db)
+			if begin, _ := m.say().pieces(d); len(begin) == 0 {
+				continue
+			}
+			o.buf = append(appendNumber(o.buf, int64(id)), '{')
+			o.buf = append(ended(m.member(o.buf, db, d)), ',')
+			if err := o.pass(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}), nil
+}
+
+// groupsOn yields the groups that may have an entry on a database, by id:
+// Administrators, and those for which something is written.
+func groupsOn(g *permission.Graph, db catalog.DatabaseID) iter.Seq[permission.GroupID] {
+	return func(yield func(permission.GroupID) bool) {
+		administrators := g.Group(permission.Administrators) != nil
+		for id := range g.GroupsOn(db) {
+			if administrators && id >= permission.Administrators {
+				administrators = false
+				if id != permission.Administrators && !yield(permission.Administrators) {
+					return
+				}
+			}
+			if !yield(id) {
+				return
+			}
+		}
+		if administrators {
+			yield(permission.Administrators)
 		}
 	}
-	return graphAnswer{Revision: int64(g.Revision()), Groups: groups}, nil
 }
 
 // staleError is a 409: the graph is not the one that the client decided on.
@@ -171,18 +196,21 @@ func (r *request) stale(e *staleError) error {
 	return plain{http.StatusConflict, staleText}
 }
 
-// at finds the graph that the client decided on. latest is its revision now.
-func (r *request) at(revision Opt[ID], force bool, latest int64, current func() *permission.Graph, history func(int64) (*permission.Graph, error)) (*permission.Graph, error) {
+// base finds the graph that the client decided on. began is the graph as the
+// body began to come, against which it is decided when it is forced; now is
+// the newest one, counter one of its two revisions.
+func (r *request) base(revision Opt[ID], force bool, began, now *permission.Graph, counter func(*permission.Graph) int64, history func(int64) (*permission.Graph, error)) (*permission.Graph, error) {
 	n, given := revision.Get()
+	latest := counter(now)
 	switch {
-	case force:
-		return nil, nil
+	case force, given && int64(n) == counter(began):
+		return began, nil
 	case !given:
 		return nil, r.stale(&staleError{Message: "The body names no revision; read the graph and send its revision back.", Revision: latest})
 	case int64(n) > latest || n < 0:
 		return nil, r.stale(&staleError{Message: fmt.Sprintf("There is no revision %d yet; the graph is at %d.", n, latest), Revision: latest})
 	case int64(n) == latest:
-		return current(), nil
+		return now, nil
 	}
 	g, err := history(int64(n))
 	if errors.Is(err, store.ErrStale) {
@@ -191,11 +219,20 @@ func (r *request) at(revision Opt[ID], force bool, latest int64, current func() 
 	return g, err
 }
 
-func (a *API) baseGraph(r *request, revision Opt[ID], force bool) (*permission.Graph, error) {
-	g := a.store.Graph()
-	return r.at(revision, force, int64(g.Revision()), func() *permission.Graph { return g }, func(n int64) (*permission.Graph, error) {
+// dataRevision is the counter of the data graph.
+func dataRevision(g *permission.Graph) int64 { return int64(g.Revision()) }
+
+func (a *API) dataBase(r *request, revision Opt[ID], force bool, began *permission.Graph) (*permission.Graph, error) {
+	return r.base(revision, force, began, a.store.Graph(), dataRevision, func(n int64) (*permission.Graph, error) {
 		return a.store.GraphAt(r.ctx(), catalog.Revision(n))
 	})
+}
+
+// readGraphBody reads the body of a PUT of the data graph as it comes.
+func (a *API) readGraphBody(r *request) error {
+	body := &graphBody{heard: newHeard(a.store.Graph())}
+	r.body = body
+	return readMembers(r.http.Body, body, body.heard.read)
 }
 
 func (a *API) putGraph(r *request) (any, error) {
@@ -207,12 +244,14 @@ func (a *API) putGraph(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	base, err := a.baseGraph(r, body.Revision, q.Force || body.Force)
+	force := q.Force || body.Force
+	base, err := a.dataBase(r, body.Revision, force, body.heard.than)
 	if err != nil {
 		return nil, err
 	}
-	g, warnings, err := a.changeGraph(r, base, func(from, current *permission.Graph) ([]permission.Edit, error) {
-		return readGraph(r, from, current, body.Groups, complete)
+	body.heard.against(base)
+	g, warnings, err := a.changeGraph(r, base, force, func(current *permission.Graph) ([]permission.Edit, error) {
+		return body.heard.edits(r, current, complete)
 	})
 	if err != nil {
 		return nil, err
@@ -224,24 +263,25 @@ func (a *API) putGraph(r *request) (any, error) {
 	if q.SkipGraph {
 		return answer, nil
 	}
-	answer.Groups = newTree()
-	for _, b := range body.Groups.kids {
-		if id, err := strconv.ParseInt(b.key, 10, 64); err == nil && g.Group(permission.GroupID(id)) != nil {
-			answer.Groups.put(b.key, emitter{g}.group(permission.GroupID(id), both))
-		}
+	var named []permission.GroupID
+	for i := range body.heard.groups {
+		named = append(named, body.heard.groups[i].id)
 	}
-	return answer, nil
+	return answer.groups(g, both, named...), nil
 }
 
-// changeGraph merges edits into the data graph. They are decided on from base,
-// or, where that is nil, from whatever the graph is now.
-func (a *API) changeGraph(r *request, base *permission.Graph, decide func(base, current *permission.Graph) ([]permission.Edit, error)) (*permission.Graph, []permission.Warning, error) {
+// changeGraph merges edits into the data graph that were decided on from base.
+// Forced, they meet no conflict.
+func (a *API) changeGraph(r *request, base *permission.Graph, force bool, decide func(current *permission.Graph) ([]permission.Edit, error)) (*permission.Graph, []permission.Warning, error) {
 	var warnings []permission.Warning
 	g, err := a.store.Change(r.ctx(), r.actor(), func(current *permission.Graph) ([]permission.Change, store.Bump, error) {
-		from := cmp.Or(base, current)
-		edits, err := decide(from, current)
+		edits, err := decide(current)
 		if err != nil {
 			return nil, store.Bump{}, err
+		}
+		from := base
+		if force {
+			from = current
 		}
 		changes, warned, err := r.merge(from, current, edits)
 		warnings = warned
@@ -292,101 +332,4 @@ func completeness(mode string, sent Opt[string]) (dialect, error) {
 		return d, nil
 	}
 	return "", wrongField("mode", fmt.Sprintf("%q is no mode; it is complete or partial.", mode))
-}
-
-// readGraph turns the groups of a body into edits.
-func readGraph(r *request, base, current *permission.Graph, groups *tree, complete dialect) ([]permission.Edit, error) {
-	if complete != "" {
-		if missing := unnamed(base, current, groups); len(missing) > 0 {
-			return nil, r.stale(&staleError{Revision: int64(current.Revision()),
-				Message: fmt.Sprintf("The body says that it is complete, and does not name the groups %s.", strings.Join(missing, ", "))})
-		}
-	}
-	var edits []permission.Edit
-	for _, b := range groups.kids {
-		path := "groups." + b.key
-		n, ok := number(b.key)
-		if !ok {
-			return nil, graphError(path, "a group's key must be its id, a positive number")
-		}
-		if !b.tree.isObject() && !b.tree.null {
-			return nil, graphError(path, "a group must be an object by database, not %q", b.tree.word)
-		}
-		of, err := readGroup(path, base, current, permission.GroupID(n), b.tree, complete)
-		if err != nil {
-			return nil, err
-		}
-		edits = append(edits, of...)
-	}
-	return edits, nil
-}
-
-// unnamed lists the groups that a complete body has to name and does not:
-// those that were there at its revision and still are.
-func unnamed(base, current *permission.Graph, groups *tree) []string {
-	var missing []string
-	named := map[string]bool{}
-	for _, b := range groups.kids {
-		named[b.key] = true
-	}
-	for gr := range current.Groups() {
-		if base.Group(gr.ID) != nil && !named[groupKey(gr.ID)] {
-			missing = append(missing, fmt.Sprintf("%d %q", gr.ID, gr.Name))
-		}
-	}
-	return missing
-}
-
-func readGroup(path string, base, current *permission.Graph, id permission.GroupID, body *tree, complete dialect) ([]permission.Edit, error) {
-	var edits []permission.Edit
-	emitted := emitter{base}.group(id, both)
-	named := map[catalog.DatabaseID]bool{}
-	read := func(key string, entry *tree) error {
-		path := path + "." + key
-		n, ok := number(key)
-		if !ok {
-			return graphError(path, "a database's key must be its id, a positive number")
-		}
-		db := catalog.DatabaseID(n)
-		named[db] = true
-		r := entryReader{base: base, current: current, complete: complete, group: id, db: db}
-		if current.Group(id) == nil || current.Catalog().Database(db) == nil {
-			// It went since, and took its levels with it. What the body says of
-			// it is no change if it is what was emitted.
-			if entry == nil || len(entry.kids) == 0 || r.unchanged(entry) || r.dropped() {
-				return nil
-			}
-			if current.Group(id) == nil {
-				return graphError(path, "there is no group %d", id)
-			}
-			return graphError(path, "there is no database %d", db)
-		}
-		of, err := r.read(path, entry)
-		if err != nil {
-			return err
-		}
-		if id == permission.Administrators {
-			if entry == nil || len(entry.kids) == 0 || len(of) == 0 {
-				return nil
-			}
-			return graphError(path, "group %d, Administrators, always has full access; its permissions cannot be changed", id)
-		}
-		edits = append(edits, of...)
-		return nil
-	}
-	for _, b := range body.kids {
-		if err := read(b.key, b.tree); err != nil {
-			return nil, err
-		}
-	}
-	if complete != "" {
-		for _, b := range emitted.kids {
-			if db, _ := strconv.ParseInt(b.key, 10, 64); !named[catalog.DatabaseID(db)] {
-				if err := read(b.key, nil); err != nil {
-					return nil, err
-				}
-			}
-		}
-	}
-	return edits, nil
 }

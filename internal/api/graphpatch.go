@@ -90,24 +90,19 @@ func (a *API) patchGraph(r *request) (any, error) {
 	} else if match != "*" {
 		return nil, message{http.StatusPreconditionRequired, "Send If-Match with the revision that you read, or * for whatever it is now."}
 	}
-	base, err := a.baseGraph(r, revision, match == "*")
+	force := match == "*"
+	base, err := a.dataBase(r, revision, force, a.store.Graph())
 	if err != nil {
 		return nil, err
 	}
-	g, warnings, err := a.changeGraph(r, base, func(_, _ *permission.Graph) ([]permission.Edit, error) { return edits, nil })
+	g, warnings, err := a.changeGraph(r, base, force, func(*permission.Graph) ([]permission.Edit, error) { return edits, nil })
 	if err != nil {
 		return nil, err
 	}
-	answer := graphAnswer{Revision: int64(g.Revision()), Groups: newTree(), Mode: "partial", Warnings: warnings}
 	var ids []permission.GroupID
 	for _, e := range edits {
 		ids = append(ids, e.Group)
 	}
 	slices.Sort(ids)
-	for _, id := range slices.Compact(ids) {
-		if id != 0 {
-			answer.Groups.put(groupKey(id), emitter{g}.group(id, both))
-		}
-	}
-	return answer, nil
+	return graphAnswer{Revision: int64(g.Revision()), Mode: "partial", Warnings: warnings}.groups(g, both, slices.Compact(ids)...), nil
 }

@@ -3,7 +3,6 @@ package api
 import (
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/sluice-bi/sluice/internal/catalog"
@@ -14,7 +13,8 @@ import (
 // it compares it, leaf by leaf and form by form, with what the server emitted
 // at the revision that the client had read. Only what differs is an edit.
 type entryReader struct {
-	base, current *permission.Graph
+	base    *emitter
+	current *permission.Graph
 	// complete names the dialects whose leaves, where the body leaves them
 	// out, are revoked; "" for none.
 	complete dialect
@@ -22,6 +22,11 @@ type entryReader struct {
 	db       catalog.DatabaseID
 	edits    []permission.Edit
 	omits    bool // whether leaving out revokes, in the form being read
+	names    map[schemaOf]*tableNames
+}
+
+func newEntryReader(base, current *permission.Graph, complete dialect) *entryReader {
+	return &entryReader{base: newEmitter(base), current: current, complete: complete, names: map[schemaOf]*tableNames{}}
 }
 
 // graphError is a mistake in a graph, with the place where it is.
@@ -31,8 +36,7 @@ func graphError(path, format string, args ...any) error {
 
 // read returns the edits of an entry; nil for body is an entry left out.
 func (r *entryReader) read(path string, body *tree) ([]permission.Edit, error) {
-	m := emitter{r.base}
-	baseSplit, baseSeed := m.split(r.group, r.db), m.seed(r.group, r.db)
+	baseSplit, baseSeed := r.base.tree(r.group, r.db, split), r.base.tree(r.group, r.db, seed)
 	if body != nil && !body.isObject() && !body.null {
 		return nil, graphError(path, "a database's entry must be an object, not %q", body.word)
 	}
@@ -81,8 +85,7 @@ func (t *tree) keys() []string {
 
 // unchanged tells whether everything that the body says is what was emitted.
 func (r *entryReader) unchanged(body *tree) bool {
-	m := emitter{r.base}
-	emitted := newTree(append(m.split(r.group, r.db).kids, m.seed(r.group, r.db).kids...)...)
+	emitted := r.base.tree(r.group, r.db, both)
 	for _, b := range body.kids {
 		if !b.tree.equal(emitted.at(b.key)) {
 			return false
@@ -95,14 +98,15 @@ func (r *entryReader) unchanged(body *tree) bool {
 // it: what was emitted then can no longer be told, since the tables are gone
 // with it.
 func (r *entryReader) dropped() bool {
-	return r.current.Group(r.group) != nil && slices.Contains(slices.Collect(r.base.Entries(r.group)), r.db)
+	return r.current.Group(r.group) != nil && r.base.g.Sheet(r.group, r.db, &r.base.sheet)
 }
 
 // leftOut revokes what the complete dialects had emitted.
 func (r *entryReader) leftOut(baseSplit, baseSeed *tree) []permission.Edit {
 	r.edits = nil
 	if r.complete.emits(split) && r.complete != "" {
-		for _, k := range splitKinds {
+		for i := range splitParts {
+			k := &splitParts[i]
 			if baseSplit.at(k.kind.String()) != nil {
 				r.revoke(k.kind, permission.WholeDatabase())
 			}
@@ -159,8 +163,8 @@ func (r *entryReader) agree(bySplit, bySeed []permission.Edit, bodySplit, bodySe
 			return nil, nil
 		}
 		d.Changes()
-		m := emitter{d.Graph()}
-		return m.split(r.group, r.db), m.seed(r.group, r.db)
+		m := newEmitter(d.Graph())
+		return m.tree(r.group, r.db, split), m.tree(r.group, r.db, seed)
 	}
 	split1, seed1 := end(bySplit)
 	split2, seed2 := end(bySeed)
@@ -314,60 +318,4 @@ func (r *entryReader) inside(path string, s permission.Scope, base, body *tree, 
 		}
 	}
 	return nil
-}
-
-// scope finds the schema or table that a key names.
-func (r *entryReader) scope(path string, in permission.Scope, key string, byName bool) (permission.Scope, error) {
-	cat := r.current.Catalog()
-	db := cat.Database(r.db)
-	if in.Depth == permission.OfDatabase {
-		if !slices.Contains(cat.Schemas(r.db), key) {
-			return in, graphError(path, "database %d %q has no schema %q", r.db, db.Name, key)
-		}
-		return permission.WholeSchema(key), nil
-	}
-	var byKey *catalog.Table
-	if n, ok := number(key); ok {
-		if t := cat.Table(catalog.TableID(n)); t != nil && t.Active() && t.Database == r.db && t.Schema == in.Schema {
-			byKey = t
-		} else if !byName {
-			return in, graphError(path, "database %d %q has no table %d in schema %q", r.db, db.Name, n, in.Schema)
-		}
-	}
-	var exact, folded []*catalog.Table
-	for t := range cat.Tables(r.db) {
-		if !t.Active() || t.Schema != in.Schema {
-			continue
-		}
-		if t.Name == key {
-			exact = append(exact, t)
-		} else if strings.EqualFold(t.Name, key) {
-			folded = append(folded, t)
-		}
-	}
-	named := exact
-	if len(named) == 0 {
-		named = folded
-	}
-	switch {
-	case byKey != nil && !byName:
-		return permission.OneTable(byKey.ID), nil
-	case len(named) > 1:
-		return in, graphError(path, "%q matches %d tables of schema %q (%s); use the id", key, len(named), in.Schema, tableNames(named))
-	case len(named) == 1 && byKey != nil && byKey != named[0]:
-		return in, graphError(path, "%q is the name of table %d and the id of table %q; use the other table's name and this table's id", key, named[0].ID, byKey.Name)
-	case len(named) == 1:
-		return permission.OneTable(named[0].ID), nil
-	case byKey != nil:
-		return permission.OneTable(byKey.ID), nil
-	}
-	return in, graphError(path, "database %d %q has no table %q in schema %q", r.db, db.Name, key, in.Schema)
-}
-
-func tableNames(tables []*catalog.Table) string {
-	var names []string
-	for _, t := range tables {
-		names = append(names, fmt.Sprintf("%d %q", t.ID, t.Name))
-	}
-	return strings.Join(names, ", ")
 }

@@ -3,17 +3,30 @@ package api
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"math"
 	"slices"
-	"strconv"
-	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // number reads an id that is a key. Only the one spelling that is emitted
 // counts: with "3" and "03" one thing could be said twice.
-func number(key string) (int64, bool) {
-	n, err := strconv.ParseInt(key, 10, 64)
-	return n, err == nil && n > 0 && strconv.FormatInt(n, 10) == key
+func number[T string | []byte](key T) (int64, bool) {
+	const digits = 19 // of the largest one
+	if len(key) == 0 || len(key) > digits || key[0] == '0' {
+		return 0, false
+	}
+	var n uint64
+	for _, c := range []byte(key) {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + uint64(c-'0')
+	}
+	return int64(n), n <= math.MaxInt64
 }
 
 // tree is a permissions graph on the wire, or a part of one: a word, null, or
@@ -23,6 +36,8 @@ type tree struct {
 	word string
 	null bool
 	kids []branch // for an object; not nil even if empty
+	// index finds the kids of a large object; made when first asked.
+	index map[string]int
 }
 
 type branch struct {
@@ -39,7 +54,19 @@ func (t *tree) isObject() bool { return t != nil && t.kids != nil }
 
 // at is the tree behind a key; nil when there is none.
 func (t *tree) at(key string) *tree {
-	if t == nil {
+	switch {
+	case t == nil:
+		return nil
+	case len(t.kids) > 16:
+		if t.index == nil {
+			t.index = make(map[string]int, len(t.kids))
+			for i, b := range t.kids {
+				t.index[b.key] = i
+			}
+		}
+		if i, ok := t.index[key]; ok {
+			return t.kids[i].tree
+		}
 		return nil
 	}
 	for _, b := range t.kids {
@@ -53,16 +80,8 @@ func (t *tree) at(key string) *tree {
 // put adds a branch; an absent or empty tree is not added.
 func (t *tree) put(key string, sub *tree) {
 	if sub != nil {
-		t.kids = append(t.kids, branch{key, sub})
+		t.kids, t.index = append(t.kids, branch{key, sub}), nil
 	}
-}
-
-// orNil is nil for an object without branches.
-func (t *tree) orNil() *tree {
-	if t.isObject() && len(t.kids) == 0 {
-		return nil
-	}
-	return t
 }
 
 // is tells whether the tree is this word.
@@ -83,42 +102,20 @@ func (t *tree) equal(o *tree) bool {
 	return true
 }
 
-// MarshalJSON writes the tree with its keys in their order.
-func (t *tree) MarshalJSON() ([]byte, error) { return t.append(nil), nil }
-
-func (t *tree) append(b []byte) []byte {
-	switch {
-	case t == nil || t.null:
-		return append(b, "null"...)
-	case !t.isObject():
-		return appendString(b, t.word)
-	}
-	b = append(b, '{')
-	for i, k := range t.kids {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(appendString(b, k.key), ':')
-		b = k.tree.append(b)
-	}
-	return append(b, '}')
-}
-
+// appendString adds a text as JSON.
 func appendString(b []byte, s string) []byte {
-	if strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r == '"' || r == '\\' || r > '~' }) < 0 {
-		return append(append(append(b, '"'), s...), '"')
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c > '~' {
+			quoted, _ := json.Marshal(s) // a string cannot fail
+			return append(b, quoted...)
+		}
 	}
-	quoted, _ := json.Marshal(s) // a string cannot fail
-	return append(b, quoted...)
+	return append(append(append(b, '"'), s...), '"')
 }
 
-// fromWire reads a graph: objects of objects with words or null at the ends.
-// The numbers and booleans that it meets are kept as words, for the error that
-// will name their place.
+// fromWire reads a graph that stands in a body among other things.
 func (t *tree) fromWire(raw []byte) string {
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.UseNumber()
-	read, err := readTree(dec, 0)
+	read, err := readTree(raw, 0)
 	if err != nil {
 		return err.Error()
 	}
@@ -137,43 +134,67 @@ func (t *tree) wireSchema() schema {
 // schemas, tables, and the pair of the oldest form.
 const maxTreeDepth = 9
 
-func readTree(dec *json.Decoder, depth int) (*tree, error) {
-	if depth > maxTreeDepth {
-		return nil, fmt.Errorf("a graph that is at most %d levels deep", maxTreeDepth)
-	}
-	tok, err := dec.Token()
-	if err != nil {
-		return nil, fmt.Errorf("valid JSON")
-	}
-	switch v := tok.(type) {
-	case nil:
-		return &tree{null: true}, nil
-	case string:
-		return leaf(v), nil
-	case json.Number:
-		return leaf(v.String()), nil
-	case bool:
-		return leaf(fmt.Sprint(v)), nil
-	case json.Delim:
-		if v != '{' {
-			return nil, fmt.Errorf("a graph without lists")
+// entryDepth is how deep the entries of the data graph lie in it.
+const entryDepth = 2
+
+// What a graph must be, where it is not.
+const (
+	errLists = shapeError("a graph without lists")
+	errJSON  = shapeError("valid JSON")
+)
+
+// twice is the error of a key that stands twice.
+func twice(key string) error {
+	return shapeError(fmt.Sprintf("a graph in which no key stands twice, as %q does", key))
+}
+
+// readTree reads a part of a graph that lies so deep in it: objects of objects
+// with words or null at the ends. The numbers and booleans that it meets are
+// kept as words, for the error that will name their place. The error says what
+// it must be.
+func readTree(raw []byte, depth int) (*tree, error) {
+	dec := jsontext.NewDecoder(bytes.NewReader(raw), jsontext.AllowDuplicateNames(true))
+	t, err := nextTree(dec, depth)
+	if err == nil {
+		if _, err := dec.ReadToken(); !errors.Is(err, io.EOF) {
+			return nil, errJSON
 		}
+	}
+	return t, err
+}
+
+func nextTree(dec *jsontext.Decoder, depth int) (*tree, error) {
+	if depth > maxTreeDepth {
+		return nil, shapeError(fmt.Sprintf("a graph that is at most %d levels deep", maxTreeDepth))
+	}
+	tok, err := dec.ReadToken()
+	if err != nil {
+		return nil, errJSON
+	}
+	switch tok.Kind() {
+	case 'n':
+		return &tree{null: true}, nil
+	case '[':
+		return nil, errLists
+	case '{':
+	default:
+		return leaf(tok.String()), nil
 	}
 	t := newTree()
-	for dec.More() {
-		tok, err := dec.Token()
+	for dec.PeekKind() != '}' {
+		name, err := dec.ReadToken()
 		if err != nil {
-			return nil, fmt.Errorf("valid JSON")
+			return nil, errJSON
 		}
-		key := tok.(string)
-		sub, err := readTree(dec, depth+1)
+		key := name.String()
+		sub, err := nextTree(dec, depth+1)
 		if err != nil {
 			return nil, err
 		}
 		t.kids = append(t.kids, branch{key, sub})
 	}
-	if _, err := dec.Token(); err != nil {
-		return nil, fmt.Errorf("valid JSON")
+	if _, err := dec.ReadToken(); err != nil {
+		return nil, errJSON
 	}
 	keys := make([]string, len(t.kids))
 	for i, b := range t.kids {
@@ -182,7 +203,7 @@ func readTree(dec *json.Decoder, depth int) (*tree, error) {
 	slices.Sort(keys)
 	for i := 1; i < len(keys); i++ {
 		if keys[i] == keys[i-1] {
-			return nil, fmt.Errorf("a graph in which no key stands twice, as %q does", keys[i])
+			return nil, twice(keys[i])
 		}
 	}
 	return t, nil

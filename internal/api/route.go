@@ -41,6 +41,9 @@ type Route struct {
 	// documentation only then.
 	Raw bool
 
+	// read, where it is set, reads the body while it comes and leaves in
+	// request.body what it made of it; Body is for the documentation only then.
+	read   func(*API, *request) error
 	handle func(*API, *request) (any, error)
 }
 
@@ -286,9 +289,12 @@ func (a *API) run(rt *Route, r *request) (any, error) {
 	}
 	if rt.Body != nil {
 		r.http.Body = http.MaxBytesReader(r.rec.ResponseWriter, r.http.Body, limit)
-		if rt.Raw {
+		switch {
+		case rt.read != nil:
+			err = rt.read(a, r)
+		case rt.Raw:
 			r.raw, err = io.ReadAll(r.http.Body)
-		} else {
+		default:
 			r.body, err = decodeBody(r.http, rt.Body, rt.Form)
 		}
 		if err != nil {
