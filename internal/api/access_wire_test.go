@@ -57,7 +57,7 @@ func TestCasesOnTheWire(t *testing.T) {
 func at(t *testing.T, g *permission.Graph) *graphWorld {
 	history := make([]*permission.Graph, g.Revision()+1)
 	history[g.Revision()] = g
-	return &graphWorld{t, history}
+	return &graphWorld{t: t, history: history}
 }
 
 // wire is a case on the wire.

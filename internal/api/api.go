@@ -55,6 +55,7 @@ type API struct {
 	passwords *passwords
 	throttle  *throttle
 	metrics   *metrics
+	texts     texts
 	routes    []Route
 	openapi   []byte
 	handler   http.Handler

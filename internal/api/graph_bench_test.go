@@ -104,7 +104,7 @@ func BenchmarkWholeGraph(b *testing.B) {
 			var marshal time.Duration
 			for b.Loop() {
 				var to discarded
-				if err := (graphAnswer{Revision: 1, Complete: both}).streamed(func(o *graphOut) error { return o.all(g, both) })(&to); err != nil {
+				if err := (graphAnswer{Revision: 1, Complete: both}).streamed(func(o *graphOut) error { return o.all(g, both, &texts{}) })(&to); err != nil {
 					b.Fatal(err)
 				}
 				b.SetBytes(to.bytes)

@@ -31,6 +31,7 @@ var updateGraphs = flag.Bool("update-graphs", false, "rewrite the expected secti
 type graphWorld struct {
 	t       *testing.T
 	history []*permission.Graph
+	texts   texts
 }
 
 func newGraphWorld(t *testing.T) *graphWorld {
@@ -65,7 +66,7 @@ func newGraphWorld(t *testing.T) *graphWorld {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &graphWorld{t, []*permission.Graph{g}}
+	return &graphWorld{t: t, history: []*permission.Graph{g}}
 }
 
 func (w *graphWorld) now() *permission.Graph { return w.history[len(w.history)-1] }
@@ -187,14 +188,23 @@ func (w *graphWorld) get(d dialect) string {
 	return b.String()
 }
 
-// text is the answer of GET.
+// text is the answer of GET, which must be the same whether or not anything of
+// it is remembered.
 func (w *graphWorld) text(d dialect) []byte {
-	g, rec := w.now(), httptest.NewRecorder()
-	err := graphAnswer{Revision: int64(g.Revision()), Complete: d}.streamed(func(o *graphOut) error { return o.all(g, d) })(rec)
-	if err != nil {
-		w.t.Fatal(err)
+	g := w.now()
+	var answers [2][]byte
+	for i, known := range []*texts{&w.texts, {}} {
+		rec := httptest.NewRecorder()
+		err := graphAnswer{Revision: int64(g.Revision()), Complete: d}.streamed(func(o *graphOut) error { return o.all(g, d, known) })(rec)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		answers[i] = rec.Body.Bytes()
 	}
-	return rec.Body.Bytes()
+	if !bytes.Equal(answers[0], answers[1]) {
+		w.t.Fatalf("what is remembered is\n%s\nand now it would be\n%s", answers[0], answers[1])
+	}
+	return answers[0]
 }
 
 // whole is the whole graph as a client reads it.

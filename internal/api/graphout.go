@@ -14,6 +14,9 @@ import (
 type graphOut struct {
 	w   http.ResponseWriter
 	buf []byte
+	// held is up to where the buffer may grow before it is sent: to the end of
+	// a group whose text is to be remembered.
+	held int
 }
 
 // streamed answers with a, whose groups are written by each, as members with a
@@ -21,7 +24,7 @@ type graphOut struct {
 func (a graphAnswer) streamed(each func(*graphOut) error) stream {
 	return func(w http.ResponseWriter) error {
 		w.Header().Set("Content-Type", "application/json")
-		o := &graphOut{w, make([]byte, 0, writePiece+writePiece/4)}
+		o := &graphOut{w: w, buf: make([]byte, 0, writePiece+writePiece/4)}
 		o.buf = fmt.Appendf(o.buf, `{"revision":%d,`, a.Revision)
 		if a.Complete != "" {
 			o.buf = fmt.Appendf(o.buf, `"complete":%q,`, a.Complete)
@@ -49,11 +52,29 @@ func (a graphAnswer) streamed(each func(*graphOut) error) stream {
 	}
 }
 
-// all writes all groups with their entries.
-func (o *graphOut) all(g *permission.Graph, d dialect) error {
+// all writes all groups of the present graph with their entries, those that
+// have not changed as they were remembered.
+func (o *graphOut) all(g *permission.Graph, d dialect, known *texts) error {
 	m := newEmitter(g)
 	for gr := range g.Groups() {
+		key, edition := textKey{gr.ID, d}, g.Edition(gr.ID)
+		if text := known.get(key, edition); text != nil {
+			o.buf = append(o.buf, text...)
+			if err := o.pass(); err != nil {
+				return err
+			}
+			continue
+		}
+		begin := len(o.buf)
+		o.held = begin + mostText
 		if err := o.entries(m, gr.ID, d); err != nil {
+			return err
+		}
+		if o.held > 0 { // nothing of it was sent yet
+			known.put(key, edition, o.buf[begin:])
+			o.held = 0
+		}
+		if err := o.pass(); err != nil {
 			return err
 		}
 	}
@@ -77,9 +98,10 @@ func (o *graphOut) entries(m *emitter, id permission.GroupID, d dialect) error {
 // be the comma that becomes a bracket.
 func (o *graphOut) pass() error {
 	last := len(o.buf) - 1
-	if last < writePiece {
+	if last < max(writePiece, o.held) {
 		return nil
 	}
+	o.held = 0
 	_, err := o.w.Write(o.buf[:last])
 	o.buf = append(o.buf[:0], o.buf[last])
 	return err

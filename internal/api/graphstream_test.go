@@ -65,7 +65,7 @@ func drawWorld(t *rapid.T, tt *testing.T) *graphWorld {
 	if err != nil {
 		tt.Fatal(err)
 	}
-	w := &graphWorld{tt, []*permission.Graph{g}}
+	w := &graphWorld{t: tt, history: []*permission.Graph{g}}
 	for range 2 + below(t, 6, "revisions") {
 		w.drawRevision(t)
 	}
@@ -169,7 +169,7 @@ func TestAStreamedBodyDoesWhatItDoesWhenReadWhole(t *testing.T) {
 		d := anyOf[dialect](rt, "dialect", both, split, seed)
 		body := drawBody(rt, at(t, base).whole(d), at(t, anyOf(rt, "other", w.history...)).whole(d))
 		mode := anyOf[string](rt, "mode", "", "", "partial", "complete")
-		whole := &graphWorld{t, slices.Clone(w.history)}
+		whole := &graphWorld{t: t, history: slices.Clone(w.history)}
 		want := whole.putWhole(began, mode, body)
 		got := w.putFrom(began, mode, drawPieces(rt, body))
 		if !sameSaid(got, want) {

@@ -164,6 +164,21 @@ func (g *Graph) WithRevisions(data catalog.Revision, collection int64) *Graph {
 	return &n
 }
 
+// Edition tells whether what follows from a group's levels and policies, and
+// from the catalog, is the same as it was: of equal editions it is. Of
+// different ones it may be, too.
+type Edition struct {
+	group   *group
+	catalog *catalog.Snapshot
+	strict  intmap.Map[catalog.DatabaseID, bool]
+}
+
+// Edition is the present one of a group.
+func (g *Graph) Edition(id GroupID) Edition {
+	gr, _ := g.groups.Get(id)
+	return Edition{gr, g.catalog, g.strict}
+}
+
 // Group returns the group with the id, or nil.
 func (g *Graph) Group(id GroupID) *Group {
 	if gr, ok := g.groups.Get(id); ok {
