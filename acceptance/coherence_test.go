@@ -48,6 +48,7 @@ func TestANodeThatWasStoppedShowsNothingThatWasRevoked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	l.failing = true // the other node cuts the connections of one that it takes for dead
 	err = l.run(t.Context(), 1, func(ctx context.Context, dice *rand.Rand) error {
 		for _, d := range []time.Duration{20 * time.Millisecond, 4 * time.Second, 500 * time.Millisecond, 2500 * time.Millisecond, 3500 * time.Millisecond} {
 			i := dice.IntN(len(c.nodes))

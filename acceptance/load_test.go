@@ -46,7 +46,7 @@ func newLoad(ctx context.Context, c *cluster) (*load, error) {
 		}
 		l.gates = append(l.gates, g)
 	}
-	return l, nil
+	return l, c.agree(ctx) // that these people are there
 }
 
 // run keeps the load up while something is done to the nodes, and until each
