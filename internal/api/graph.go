@@ -86,12 +86,7 @@ func (a *API) getGraph(r *request) (any, error) {
 	}
 	g := a.store.Graph()
 	r.w.Header().Set("ETag", etag(int64(g.Revision())))
-	return graphAnswer{Revision: int64(g.Revision()), Complete: d}.streamed(func(o *graphOut) error {
-		if d == both {
-			return o.allKept(g, &a.kept)
-		}
-		return o.all(g, d)
-	}), nil
+	return graphAnswer{Revision: int64(g.Revision()), Complete: d}.streamed(func(o *graphOut) error { return o.all(g, d, &a.texts) }), nil
 }
 
 func etag(revision int64) string { return fmt.Sprintf("%q", strconv.FormatInt(revision, 10)) }

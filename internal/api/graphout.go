@@ -12,9 +12,11 @@ import (
 // graphOut writes an answer that is a graph while it is made. It holds no more
 // of it than a piece and an entry.
 type graphOut struct {
-	w    http.ResponseWriter
-	buf  []byte
-	hold int // nothing is sent before so much has gathered; 0 is a piece
+	w   http.ResponseWriter
+	buf []byte
+	// held is up to where the buffer may grow before it is sent: to the end of
+	// a group whose text is to be remembered.
+	held int
 }
 
 // streamed answers with a, whose groups are written by each, as members with a
@@ -50,11 +52,29 @@ func (a graphAnswer) streamed(each func(*graphOut) error) stream {
 	}
 }
 
-// all writes all groups with their entries.
-func (o *graphOut) all(g *permission.Graph, d dialect) error {
+// all writes all groups of the present graph with their entries, those that
+// have not changed as they were remembered.
+func (o *graphOut) all(g *permission.Graph, d dialect, known *texts) error {
 	m := newEmitter(g)
 	for gr := range g.Groups() {
+		key, edition := textKey{gr.ID, d}, g.Edition(gr.ID)
+		if text := known.get(key, edition); text != nil {
+			o.buf = append(o.buf, text...)
+			if err := o.pass(); err != nil {
+				return err
+			}
+			continue
+		}
+		begin := len(o.buf)
+		o.held = begin + mostText
 		if err := o.entries(m, gr.ID, d); err != nil {
+			return err
+		}
+		if o.held > 0 { // nothing of it was sent yet
+			known.put(key, edition, o.buf[begin:])
+			o.held = 0
+		}
+		if err := o.pass(); err != nil {
 			return err
 		}
 	}
@@ -78,27 +98,11 @@ func (o *graphOut) entries(m *emitter, id permission.GroupID, d dialect) error {
 // be the comma that becomes a bracket.
 func (o *graphOut) pass() error {
 	last := len(o.buf) - 1
-	if last < max(writePiece, o.hold) {
+	if last < max(writePiece, o.held) {
 		return nil
 	}
-	o.hold = 0
+	o.held = 0
 	_, err := o.w.Write(o.buf[:last])
 	o.buf = append(o.buf[:0], o.buf[last])
 	return err
-}
-
-// add writes members that were made before.
-func (o *graphOut) add(text []byte) error {
-	if len(text) < writePiece {
-		o.buf = append(o.buf, text...)
-		return o.pass()
-	}
-	last := len(text) - 1
-	for _, piece := range [][]byte{o.buf, text[:last]} {
-		if _, err := o.w.Write(piece); err != nil {
-			return err
-		}
-	}
-	o.buf = append(o.buf[:0], text[last])
-	return nil
 }
