@@ -237,6 +237,22 @@ func TestServerThatIsHeldUpAnswersNobodyOnceANarrowingHasReturned(t *testing.T) 
 	}
 }
 
+// Who takes away what somebody else is just taking away, and finds that nothing
+// is left to do, is told so when it is in force, and not while that one waits.
+func TestRepeatedNarrowingWaitsLikeTheFirst(t *testing.T) {
+	p := twoServers(t)
+	p.line.Hold()
+	remove := func() error { return p.a.RemoveMemberOf(t.Context(), store.Actor{}, p.karen.ID, p.sales.ID) }
+	first := make(chan error, 1)
+	go func() { first <- remove() }()
+	eventually(t, "the first is committed", func() bool { return !p.sees(p.a) })
+	check(t, remove())
+	if p.b.Lease().Held() {
+		t.Errorf("a server that is at revision %d still answers; %d was said to be in force", p.b.Node().Revision, p.a.Node().Revision)
+	}
+	check(t, <-first)
+}
+
 func TestNarrowingReturnsWhenTheDatabaseCannotBeAskedAnyMore(t *testing.T) {
 	p := twoServers(t)
 	way := storetest.NewLine(t, p.config.URL)
