@@ -51,7 +51,9 @@ var errAbsent = errors.New("its programs are not installed")
 func PostgreSQL(t testing.TB) *Server { return started(t, postgres, "PostgreSQL", "postgresql") }
 
 // MariaDB is the test binary's MariaDB server.
-func MariaDB(t testing.TB) *Server { return started(t, mariadb, "MariaDB", "mariadb-server-core mariadb-client") }
+func MariaDB(t testing.TB) *Server {
+	return started(t, mariadb, "MariaDB", "mariadb-server-core mariadb-client")
+}
 
 func started(t testing.TB, server func() (*Server, error), name, packages string) *Server {
 	t.Helper()
