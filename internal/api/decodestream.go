@@ -132,15 +132,20 @@ func readObject(dec *jsontext.Decoder, each func(key []byte) error) error {
 	return err
 }
 
-// lineCounter counts the lines of what is read through it.
+// lineCounter counts the lines of what is read through it, and keeps the error
+// that ended it, which the decoder may take for one of the text.
 type lineCounter struct {
-	from  io.Reader
-	lines int
+	from   io.Reader
+	lines  int
+	broken error
 }
 
 func (l *lineCounter) Read(p []byte) (int, error) {
 	n, err := l.from.Read(p)
 	l.lines += bytes.Count(p[:n], []byte{'\n'})
+	if err != nil && !errors.Is(err, io.EOF) {
+		l.broken = err
+	}
 	return n, err
 }
 
@@ -149,10 +154,11 @@ func (l *lineCounter) Read(p []byte) (int, error) {
 func (l *lineCounter) explain(dec *jsontext.Decoder, err error) error {
 	var syntax *jsontext.SyntacticError
 	switch {
-	case errors.As(err, &syntax):
-	case errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(l.broken, io.ErrUnexpectedEOF):
 		return message{http.StatusBadRequest, "The body is not valid JSON: it ended in the middle."}
-	default:
+	case l.broken != nil:
+		return l.broken
+	case !errors.As(err, &syntax):
 		return err
 	}
 	line, rest := l.lines+1, dec.UnreadBuffer()
@@ -162,7 +168,7 @@ func (l *lineCounter) explain(dec *jsontext.Decoder, err error) error {
 	line -= bytes.Count(rest, []byte{'\n'})
 	text := fmt.Sprintf("The body is not valid JSON: %v at line %d, byte %d", syntax.Err, line, syntax.ByteOffset)
 	if at := slices.Collect(syntax.JSONPointer.Tokens()); len(at) > 0 {
-		text += ", in " + strings.Join(at, ".")
+		text += ", in " + strings.TrimSuffix(strings.Join(at, "."), ".")
 	}
 	return message{http.StatusBadRequest, text + "."}
 }

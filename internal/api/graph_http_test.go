@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -137,6 +140,72 @@ func TestSkipGraphLeavesOutTheGraphAlone(t *testing.T) {
 	}
 	if got := s.entry()["view-data"]; got != "blocked" {
 		t.Errorf("the change was not made: %v", s.entry())
+	}
+}
+
+// ids are the keys of the groups in an answer.
+func (r reply) ids() []string {
+	r.t.Helper()
+	groups, _ := r.want(200).object()["groups"].(map[string]any)
+	return slices.Sorted(maps.Keys(groups))
+}
+
+func TestTheAnswerOfAPutNamesTheGroupsOfItsBody(t *testing.T) {
+	s := settledWorld(t)
+	group, collection := fmt.Sprint(s.Group), fmt.Sprint(s.Collection)
+	for path, of := range map[string]string{
+		"/api/permissions/graph": fmt.Sprintf(`{"1":null,"%s":{"%d":{"download":{"schemas":"limited"}}}}`, group, s.Database),
+		"/api/collection/graph":  fmt.Sprintf(`{"1":{"%s":"read"},"%s":{}}`, collection, group),
+	} {
+		answer := s.admin().put(path, `{"groups":`+of+`,"force":true}`)
+		if got := answer.ids(); !slices.Equal(got, []string{"1", group}) {
+			t.Errorf("%s names %v", path, got)
+		}
+		whole := s.admin().get(path).want(200).object()
+		for _, id := range []string{"1", group} {
+			if got, want := answer.object()["groups"].(map[string]any)[id], whole["groups"].(map[string]any)[id]; !reflect.DeepEqual(got, want) {
+				t.Errorf("%s says of group %s %v, and is %v", path, id, got, want)
+			}
+		}
+		if got, want := answer.object()["revision"], whole["revision"]; got != want {
+			t.Errorf("%s is at revision %v and says %v", path, want, got)
+		}
+	}
+}
+
+// The page of a database names the groups that have something there, and
+// Administrators.
+func TestThePageOfADatabaseNamesWhoIsThere(t *testing.T) {
+	s := settledWorld(t)
+	for _, query := range []string{"", "?dialect=split", "?dialect=seed"} {
+		page := s.admin().get(path("/api/permissions/graph/db/%d", s.Database) + query)
+		if got, want := page.ids(), []string{"2", fmt.Sprint(s.Group)}; !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", query, got, want)
+		}
+		whole := s.admin().get("/api/permissions/graph" + query).want(200).object()["groups"].(map[string]any)
+		for id, of := range page.object()["groups"].(map[string]any) {
+			if want := whole[id]; !reflect.DeepEqual(of, want) {
+				t.Errorf("%s: group %s has %v, want %v", query, id, of, want)
+			}
+		}
+	}
+	s.admin().get("/api/permissions/graph/db/99").want(http.StatusNotFound)
+}
+
+// What a body says of the trash is compared as all else; it changes nothing
+// there.
+func TestCollectionsInTheTrashAreLeftAlone(t *testing.T) {
+	s := settledWorld(t)
+	before := s.admin().get("/api/collection/graph").want(200).object()
+	s.admin().put(path("/api/collection/%d", s.Collection), fields{"archived": true}).want(200)
+	if groups := s.admin().get("/api/collection/graph").want(200).object()["groups"].(map[string]any); len(groups[fmt.Sprint(s.Group)].(map[string]any)) != 0 {
+		t.Errorf("the trash is shown: %v", groups)
+	}
+	s.admin().put("/api/collection/graph", before).want(200)
+	before["groups"].(map[string]any)[fmt.Sprint(s.Group)].(map[string]any)[fmt.Sprint(s.Collection)] = "read"
+	r := s.admin().put("/api/collection/graph", before).want(http.StatusBadRequest)
+	if want := path("groups.%d.%d: collection %d is in the trash", s.Group, s.Collection, s.Collection); !strings.Contains(string(r.body), want) {
+		t.Errorf("%s, want %s", r.body, want)
 	}
 }
 

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/sluice-bi/sluice/internal/catalog"
 	"github.com/sluice-bi/sluice/internal/permission"
@@ -55,6 +57,42 @@ func TestABodyThatIsNoGraphIsRefusedWithItsPlace(t *testing.T) {
 		got := heardText(body)
 		if got = strings.TrimPrefix(strings.TrimSpace(got), "invalid request: "); got != want {
 			t.Errorf("%s\nsaid %s\nwant %s", body, got, want)
+		}
+	}
+}
+
+// A body that is too long, or whose line breaks, is no mistake of JSON; one
+// that is cut is.
+func TestWhatTheConnectionSaysOfABodyIsNotChanged(t *testing.T) {
+	body := `{"groups":{"5":{"1":{"view-data":"unrestricted"}}}}`
+	read := func(from io.Reader) error {
+		b := &graphBody{heard: newHeard(permission.New(&catalog.Snapshot{}))}
+		return readMembers(from, b, b.heard.read)
+	}
+	for cut := range len(body) {
+		var tooLarge *http.MaxBytesError
+		if err := read(http.MaxBytesReader(nil, io.NopCloser(strings.NewReader(body)), int64(cut))); !errors.As(err, &tooLarge) {
+			t.Errorf("at most %d bytes: %v", cut, err)
+		}
+		if err := read(io.MultiReader(strings.NewReader(body[:cut]), failing{})); err == nil || !strings.Contains(err.Error(), "the client went away") {
+			t.Errorf("broken after %d bytes: %v", cut, err)
+		}
+		for name, from := range map[string]io.Reader{"ended": strings.NewReader(body[:cut]), "cut": io.MultiReader(strings.NewReader(body[:cut]), iotest.ErrReader(io.ErrUnexpectedEOF))} {
+			var is400 message
+			if err := read(from); cut > 0 && (!errors.As(err, &is400) || is400.status != http.StatusBadRequest) {
+				t.Errorf("%s after %d bytes: %v", name, cut, err)
+			}
+		}
+	}
+}
+
+// One who sends a long body hears what is wrong with it: it is read to its end.
+func TestABodyWithAMistakeIsReadToItsEnd(t *testing.T) {
+	for _, body := range []string{`{"groups":[`, `{"groups":{"5":[1]`, `[`, `{"groups":{"5":{},"5":{}`} {
+		rest := strings.NewReader(body + strings.Repeat(" ", 1<<20) + "x")
+		b := &graphBody{heard: newHeard(permission.New(&catalog.Snapshot{}))}
+		if err := readMembers(rest, b, b.heard.read); err == nil || rest.Len() > 0 {
+			t.Errorf("%s: %v, and %d bytes were not read", body, err, rest.Len())
 		}
 	}
 }

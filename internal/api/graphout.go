@@ -56,6 +56,7 @@ func (a graphAnswer) streamed(each func(*graphOut) error) stream {
 // have not changed as they were remembered.
 func (o *graphOut) all(g *permission.Graph, d dialect, known *texts) error {
 	m := newEmitter(g)
+	known.forget(g)
 	for gr := range g.Groups() {
 		key, edition := textKey{gr.ID, d}, g.Edition(gr.ID)
 		if text := known.get(key, edition); text != nil {

@@ -15,6 +15,7 @@ type texts struct {
 	mu    sync.Mutex
 	of    map[textKey]rememberedText
 	bytes int
+	full  bool // something found no room since forget
 }
 
 type textKey struct {
@@ -51,8 +52,27 @@ func (t *texts) put(k textKey, e permission.Edition, text []byte) {
 	}
 	t.bytes -= len(t.of[k].text)
 	delete(t.of, k)
-	if t.bytes+len(text) <= mostTexts {
-		t.of[k] = rememberedText{e, slices.Clone(text)}
-		t.bytes += len(text)
+	if t.bytes+len(text) > mostTexts {
+		t.full = true
+		return
+	}
+	t.of[k] = rememberedText{e, slices.Clone(text)}
+	t.bytes += len(text)
+}
+
+// forget makes room, where there was none, by dropping what is not of the
+// present graph: the text of groups that have gone, say.
+func (t *texts) forget(g *permission.Graph) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.full {
+		return
+	}
+	t.full = false
+	for k, r := range t.of {
+		if r.edition != g.Edition(k.group) {
+			t.bytes -= len(r.text)
+			delete(t.of, k)
+		}
 	}
 }
