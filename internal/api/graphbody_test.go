@@ -149,6 +149,26 @@ func TestABodyIsComparedWithItsOwnRevision(t *testing.T) {
 	}
 }
 
+// A table that came since the body's revision was not in what was read: a body
+// that names it wants something of it.
+func TestABodyIsComparedWithTheTablesOfItsRevision(t *testing.T) {
+	w := newGraphWorld(t)
+	w.history[0] = w.now().WithCatalog(w.now().Catalog().WithTable(catalog.Table{ID: 4, Database: 1, Name: "late", Since: 2}, nil))
+	w.put("", `{"revision":0,"groups":{"5":{"1":{"view-data":"unrestricted","download":{"schemas":{"*":"full","":{"1":"limited"}}}}}}}`)
+	w.put("", `{"revision":1,"groups":{}}`)
+	const said = `{"view-data":"unrestricted","download":{"schemas":{"":{"1":"limited","2":"full","3":"full","4":"full"}}}}`
+	if got := w.get(split); got != "5/1 "+said+"\n" {
+		t.Fatalf("the graph is %s", got)
+	}
+	before := w.now()
+	if got := w.put("", `{"revision":1,"groups":{"5":{"1":`+said+`}}}`); got != "revision 3\n" {
+		t.Errorf("said %s", got)
+	}
+	if changes := permission.Diff(before, w.now()); len(changes) != 1 || !strings.Contains(changes[0].String(), "late") && !strings.Contains(changes[0].String(), "table 4") {
+		t.Errorf("changed: %v", changes)
+	}
+}
+
 // largeWorld is a server with a database of so many tables, and so many groups
 // of which each has everything on it but one table: what it sends of each is a
 // word for every table.

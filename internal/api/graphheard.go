@@ -195,10 +195,31 @@ func (h *heard) against(g *permission.Graph) {
 		return
 	}
 	was, is := newEmitter(h.than), newEmitter(g)
+	same := sameTables(h.than, g)
 	for i := range h.groups {
-		h.groups[i].against(was, is)
+		gr := &h.groups[i]
+		if same && h.than.Edition(gr.id) == g.Edition(gr.id) {
+			continue // it says the same of all its entries
+		}
+		gr.against(was, is)
 	}
 	h.than = g
+}
+
+// sameTables tells whether two graphs are over the same catalog, in which no
+// table came or went between their revisions.
+func sameTables(a, b *permission.Graph) bool {
+	if a.Catalog() != b.Catalog() {
+		return false
+	}
+	for db := range a.Catalog().Databases() {
+		for t := range a.Catalog().Tables(db.ID) {
+			if t.At(a.Revision()) != t.At(b.Revision()) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func (gr *heardGroup) against(was, is *emitter) {
