@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 )
 
 // asker asks one server as one person. Unlike server.call it can be used from
@@ -16,6 +17,9 @@ type asker struct {
 	site   string
 	who    credential
 	client *http.Client
+	// patient asks again when the server answers nobody for a moment, as one does
+	// whose machine has so much to do that its lease ends.
+	patient bool
 }
 
 // newClient is a client with as many connections as there are goroutines that
@@ -25,7 +29,9 @@ func newClient() *http.Client {
 }
 
 // as is the server, asked by somebody through the client.
-func (s *server) as(who credential, client *http.Client) asker { return asker{s.site, who, client} }
+func (s *server) as(who credential, client *http.Client) asker {
+	return asker{site: s.site, who: who, client: client}
+}
 
 // reply is what came back.
 type reply struct {
@@ -39,6 +45,19 @@ func (r reply) String() string { return fmt.Sprintf("%d %.500s", r.status, r.tex
 // ask makes one request. An error beside a status is that of an answer that
 // was cut short.
 func (a asker) ask(ctx context.Context, method, path string, header credential, body any) (reply, error) {
+	r, err := a.once(ctx, method, path, header, body)
+	for a.patient && err == nil && r.status == http.StatusServiceUnavailable {
+		select {
+		case <-ctx.Done():
+			return r, ctx.Err()
+		case <-time.After(time.Second): // what Retry-After says
+		}
+		r, err = a.once(ctx, method, path, header, body)
+	}
+	return r, err
+}
+
+func (a asker) once(ctx context.Context, method, path string, header credential, body any) (reply, error) {
 	var sent io.Reader
 	if body != nil {
 		text, err := json.Marshal(body)

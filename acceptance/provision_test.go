@@ -195,7 +195,9 @@ func TestManyClientsProvisionTenantsAtOnce(t *testing.T) {
 		client := newClient()
 		client.Transport.(*http.Transport).MaxIdleConnsPerHost = 2 * clients
 		root := s.setUp()
-		p := provisioner{asker: s.as(credential{"X-Api-Key": s.apiKey(root)}, client), conflicts: new(atomic.Int64)}
+		patient := s.as(credential{"X-Api-Key": s.apiKey(root)}, client)
+		patient.patient = true
+		p := provisioner{asker: patient, conflicts: new(atomic.Int64)}
 		before, err := p.others(ctx)
 		if err != nil {
 			t.Fatal(err)
@@ -443,7 +445,7 @@ func (p provisioner) lives(ctx context.Context, t tenant, others int64) error {
 	if err != nil || !ok {
 		return errors.Join(fmt.Errorf("%s cannot sign in", t.name), err)
 	}
-	person := asker{p.site, who, p.client}
+	person := asker{site: p.site, who: who, client: p.client}
 	if n, answered, err := person.rows(ctx, 2); err != nil || !answered || n == 0 {
 		return errors.Join(fmt.Errorf("%s gets %d rows, %v", t.name, n, answered), err)
 	}
