@@ -60,6 +60,7 @@ const DefaultMemory = 64 << 20
 // remembered: it is to be called on an empty graph.
 func (g *Graph) Remembering(bytes int) *Graph {
 	n := *g
+	n.catalog = g.Catalog() // there is one from now on
 	n.memo = &memo{limit: uint64(bytes) / lineSize / 2}
 	for d := range n.Catalog().Databases() {
 		n.renew(d.ID)
