@@ -17,6 +17,7 @@ func routes() []Route {
 		databaseRoutes(),
 		tableRoutes(),
 		fieldRoutes(),
+		segmentRoutes(),
 		datasetRoutes(), // questions that are not saved
 		searchRoutes(),
 	)

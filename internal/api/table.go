@@ -23,6 +23,12 @@ func tableRoutes() []Route {
 			Summary: "Get a table with its fields", handle: (*API).tableMetadata},
 		{Method: "GET", Path: "/api/table/{id}/fks", Need: see, Answer: []foreignKeyWire{},
 			Summary: "List the foreign keys that point to a table", handle: (*API).foreignKeys},
+		{Method: "GET", Path: "/api/table/{id}/related", Need: see, Answer: relatedWire{},
+			Summary: "List the tables and metrics that have to do with a table", handle: (*API).relatedToTable},
+		{Method: "POST", Path: "/api/table/{id}/rescan_values", Need: describe, Answer: statusWire{},
+			Summary: "Read the values of a table's fields again; they are always read afresh", handle: (*API).rescanTable},
+		{Method: "POST", Path: "/api/table/{id}/discard_values", Need: describe, Answer: statusWire{},
+			Summary: "Forget the values of a table's fields; none are kept", handle: (*API).rescanTable},
 	}
 }
 
@@ -220,3 +226,7 @@ func (a *API) foreignKeys(r *request) (any, error) {
 	}
 	return list, nil
 }
+
+// rescanTable has nothing to do: the values of fields are read for each person
+// who asks for them, and not kept.
+func (a *API) rescanTable(*request) (any, error) { return statusWire{"success"}, nil }
