@@ -11,22 +11,12 @@ import (
 	"strconv"
 
 	"github.com/sluice-bi/sluice/internal/dataset"
-	"github.com/sluice-bi/sluice/internal/permission"
+	"github.com/sluice-bi/sluice/internal/query"
 )
-
-// limitedExport is how many rows may be exported at the download level
-// "limited" (reference 1.7).
-const limitedExport = 10000
-
-// errNoDownload is the refusal to export what may be looked at.
-var errNoDownload = plain{http.StatusForbidden, "You do not have permissions to download the results of this query."}
 
 // retryBusy is after how many seconds a question that found no connection may
 // be asked again.
 const retryBusy = "10"
-
-// errEnough ends a run when as much is exported as may be.
-var errEnough = errors.New("enough rows")
 
 // exportQuery runs a question and sends its result as a file. One that the
 // person may not ask is forbidden; one that cannot be answered is a 400 in the
@@ -43,17 +33,14 @@ func (a *API) exportQuery(r *request, format string, ask dataset.Request) (any, 
 		case "json":
 			out.kind, out.table = "application/json; charset=utf-8", &jsonTable{buf: &out.buf}
 		case "xlsx":
-			return message{http.StatusBadRequest, "Export as xlsx is not supported; use csv or json."}
+			out.kind, out.table = xlsxKind, newXLSX(&out.buf)
 		default:
 			return errNoRoute
 		}
 		out.name = fmt.Sprintf("query_result_%s.%s", a.now().UTC().Format("2006-01-02T15-04-05Z"), format)
 		_, err := a.runQuestion(r, ask, out)
 		var failure *dataset.QueryError
-		switch {
-		case errors.Is(err, errEnough):
-			err = nil
-		case errors.As(err, &failure) && !out.sent:
+		if errors.As(err, &failure) && !out.sent {
 			return exportFailure(failure)
 		}
 		if err != nil {
@@ -81,25 +68,16 @@ type exportSink struct {
 	w     *recorder
 	buf   bytes.Buffer
 	table interface { // the format
-		begin(names []string) error
+		begin(columns []query.Column, names []string) error
 		row(values []any) error
 		end() error
 	}
 	kind, name string
-	limit      int // 0: as many as come
-	rows       int
 	sent       bool
 }
 
-// Begin refuses what may not be exported and writes the names of the columns.
+// Begin writes the names of the columns, each another one.
 func (s *exportSink) Begin(h dataset.Head) error {
-	switch h.Download {
-	case permission.Full:
-	case permission.Limited:
-		s.limit = limitedExport
-	default:
-		return errNoDownload
-	}
 	names, used := make([]string, 0, len(h.Columns)), map[string]int{}
 	for _, c := range h.Columns {
 		name := c.DisplayName
@@ -108,15 +86,11 @@ func (s *exportSink) Begin(h dataset.Head) error {
 		}
 		names = append(names, name)
 	}
-	return s.table.begin(names)
+	return s.table.begin(h.Columns, names)
 }
 
 // Row writes one row.
 func (s *exportSink) Row(values []any) error {
-	if s.limit > 0 && s.rows == s.limit {
-		return errEnough
-	}
-	s.rows++
 	if err := s.table.row(values); err != nil || s.buf.Len() < flushAt {
 		return err
 	}
@@ -147,7 +121,7 @@ func (s *exportSink) send() error {
 // csvTable writes a header and a line for each row.
 type csvTable struct{ w *csv.Writer }
 
-func (t *csvTable) begin(names []string) error { return t.w.Write(names) }
+func (t *csvTable) begin(_ []query.Column, names []string) error { return t.w.Write(names) }
 
 func (t *csvTable) row(values []any) error {
 	line := make([]string, len(values))
@@ -181,7 +155,7 @@ type jsonTable struct {
 	rows int
 }
 
-func (t *jsonTable) begin(names []string) error {
+func (t *jsonTable) begin(_ []query.Column, names []string) error {
 	for _, n := range names {
 		var key bytes.Buffer
 		if err := appendJSON(&key, n); err != nil {

@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -262,8 +263,9 @@ func TestExportsAreFilesAndNeedTheDownloadLevel(t *testing.T) {
 	}
 	s.data(fields{"download": fields{"schemas": "none"}})
 	for name, export := range exports {
-		export("csv").text(http.StatusForbidden, "You do not have permissions to download the results of this query.")
-		export("xlsx").want(400)
+		for _, format := range []string{"csv", "json", "xlsx"} {
+			export(format).text(http.StatusForbidden, "You do not have permissions to download the results of this query.")
+		}
 		export("exe").text(http.StatusNotFound, "API endpoint does not exist.")
 		if t.Failed() {
 			t.Fatal("by ", name)
@@ -286,17 +288,56 @@ func TestExportsAreFilesAndNeedTheDownloadLevel(t *testing.T) {
 	s.member().post("/api/dataset/json", fields{"query": s.question(s.tableNamed("products"), fields{"filter": []any{"nonsense"}})}).want(400).ended("failed")
 	s.member().post("/api/dataset/json", fields{"query": "not JSON"}).want(400)
 	s.member().post("/api/dataset/json", fields{}).want(400)
+}
 
-	orders := fields{"query": s.question(s.tableNamed("orders"))}
-	lines := func() int {
-		return strings.Count(string(s.member().post("/api/dataset/csv", orders).want(200).body), "\n") - 1
+// What counts is what the tables behind a question give, however deep they lie,
+// and for SQL what every table of its database gives.
+func TestDownloadLevelsHoldForEveryFormatAndQuestion(t *testing.T) {
+	s := settledWorld(t)
+	orders := s.question(s.tableNamed("orders"))
+	saved := s.admin().post("/api/card", s.newCard(s.Collection, orders)).id()
+	sql := s.admin().post("/api/card", s.newCard(s.Collection, s.sql("select id from orders"))).id()
+	nested := func(card int64) fields {
+		return fields{"database": s.Database, "type": "query", "query": fields{"source-table": path("card__%d", card)}}
 	}
-	if n := lines(); n <= limitedExport {
-		t.Errorf("%d rows with full download", n)
+	rows := map[string]func(body []byte) int{
+		"csv": func(body []byte) int { return strings.Count(string(body), "\n") - 1 },
+		"json": func(body []byte) int {
+			var all []map[string]any
+			if err := json.Unmarshal(body, &all); err != nil {
+				t.Error(err)
+			}
+			return len(all)
+		},
+		"xlsx": func(body []byte) int { return len(sheetOf(t, body)) - 1 },
 	}
-	s.data(fields{"download": fields{"schemas": "limited"}})
-	if n := lines(); n != limitedExport {
-		t.Errorf("%d rows with limited download, want %d", n, limitedExport)
+	exports := map[string]func(format string) reply{
+		"asked":          func(f string) reply { return s.member().post("/api/dataset/"+f, fields{"query": orders}) },
+		"asked on SQL":   func(f string) reply { return s.member().post("/api/dataset/"+f, fields{"query": nested(sql)}) },
+		"asked on saved": func(f string) reply { return s.member().post("/api/dataset/"+f, fields{"query": nested(saved)}) },
+		"saved":          func(f string) reply { return s.member().post(path("/api/card/%d/query/%s", saved, f), nil) },
+		"saved SQL":      func(f string) reply { return s.member().post(path("/api/card/%d/query/%s", sql, f), nil) },
+	}
+	const all, limited = 20_000, 10_000
+	for _, tt := range []struct {
+		level any
+		want  int
+		named string
+	}{
+		{"full", all, ""}, {"limited", limited, ""}, {"none", -1, ""},
+		// One table is enough for all SQL, and for nothing else.
+		{fields{"": fields{fmt.Sprint(s.tableNamed("products")): "none", fmt.Sprint(s.tableNamed("orders")): "full"}}, all, "tables"},
+	} {
+		s.data(fields{"view-data": "unrestricted", "create-queries": "query-builder-and-native", "download": fields{"schemas": tt.level}})
+		for name, export := range exports {
+			for format, count := range rows {
+				if want := tt.want; want < 0 || tt.named == "tables" && strings.Contains(name, "SQL") {
+					export(format).text(http.StatusForbidden, noDownloadText)
+				} else if n := count(export(format).want(200).body); n != want {
+					t.Errorf("%s as %s at %v: %d rows, want %d", name, format, tt.level, n, want)
+				}
+			}
+		}
 	}
 }
 

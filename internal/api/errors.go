@@ -126,6 +126,8 @@ func (a *API) fail(w http.ResponseWriter, r *request, err error) {
 		} else {
 			writeText(w, errForbidden.status, errForbidden.text)
 		}
+	case errors.Is(err, dataset.ErrNoDownload):
+		writeText(w, http.StatusForbidden, noDownloadText)
 	case errors.As(err, &field) && field.Field == "":
 		writeText(w, http.StatusBadRequest, field.Message)
 	case errors.As(err, &field):
@@ -156,6 +158,9 @@ func (a *API) fail(w http.ResponseWriter, r *request, err error) {
 
 // staleText is Metabase's text for a graph that somebody else changed.
 const staleText = "Looks like someone else edited the permissions and your data is out of date. Please fetch new data and try again."
+
+// noDownloadText is Metabase's text for an export of what may only be looked at.
+const noDownloadText = "You do not have permissions to download the results of this query."
 
 // changedText is the answer to an update of what somebody else has moved,
 // archived or changed since the right to update it was asked.

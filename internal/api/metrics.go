@@ -86,8 +86,9 @@ func (a *API) runQuestion(r *request, ask dataset.Request, out dataset.Sink) (da
 		failure *dataset.QueryError
 	)
 	switch {
-	case err == nil, errors.Is(err, errEnough):
-	case errors.As(err, &failure) && failure.Type == dataset.MissingPermissions, errors.As(err, &denied), errors.Is(err, store.ErrNotFound):
+	case err == nil:
+	case errors.As(err, &failure) && failure.Type == dataset.MissingPermissions, errors.As(err, &denied), errors.Is(err, store.ErrNotFound),
+		errors.Is(err, dataset.ErrNoDownload):
 		outcome = "denied"
 	default:
 		outcome = "failed"

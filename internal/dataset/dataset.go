@@ -38,7 +38,8 @@ const (
 	defaultWait       = 20 * time.Second
 	maxRawRows        = 2000
 	maxAggregatedRows = 10000
-	maxExportedRows   = 1_048_575 // of a request whose context ends in "-download"
+	maxExportedRows   = 1_048_575 // what fits into a sheet below its header
+	limitedExport     = 10_000    // at the download level "limited" (reference 1.7)
 	maxFieldValues    = 1000
 )
 

@@ -17,6 +17,9 @@ import (
 // not administrators it must be told as a *permission.DeniedError is.
 var ErrNotFound = store.ErrNotFound
 
+// ErrNoDownload is an export of what the person may look at and not export.
+var ErrNoDownload = errors.New("the person may not export what is asked for")
+
 // The types of a QueryError, as clients read them in "error_type".
 const (
 	MissingPermissions = "missing-required-permissions"
@@ -149,6 +152,8 @@ func reason(err error) (outcome, why string) {
 		return "cancelled", "whoever took the result took no more rows"
 	case errors.As(err, &denied):
 		return "denied", denied.Error()
+	case errors.Is(err, ErrNoDownload):
+		return "denied", ErrNoDownload.Error()
 	case errors.As(err, &attribute):
 		return "denied", attribute.Error()
 	case errors.As(err, &engine) && (engine.Kind == warehouse.Denied || engine.Kind == warehouse.Unusable):

@@ -175,9 +175,12 @@ func (r Request) context() string {
 	return "ad-hoc"
 }
 
+// exports tells whether the result is to be taken away as a file.
+func (r Request) exports() bool { return strings.HasSuffix(r.Context, "-download") }
+
 // limit is the row limit of the request.
 func (r Request) limit(q *query.Query) int {
-	if strings.HasSuffix(r.Context, "-download") {
+	if r.exports() {
 		return maxExportedRows
 	}
 	n, lower := maxRawRows, r.MaxRawRows

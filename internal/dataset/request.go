@@ -21,8 +21,8 @@ type Request struct {
 	Parameters json.RawMessage // the JSON list of values that clients send beside a saved question; may be empty
 	// Context is what the question is asked for, such as "ad-hoc" or
 	// "question"; recorded, and guessed when empty. One that ends in
-	// "-download" is an export, with a row limit of its own: it must not be
-	// taken from the client.
+	// "-download" is an export, with a row limit of its own and only as far as
+	// the person's download level goes: it must not be taken from the client.
 	Context   string
 	RequestID string // of the HTTP request; recorded
 

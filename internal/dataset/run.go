@@ -18,8 +18,8 @@ import (
 //
 // Errors: [ErrNotFound] and *permission.DeniedError when the person may not
 // reach the card or dashboard at all; *[QueryError] when the question itself
-// is refused or fails, which can be after some rows; what out returns, wrapped; anything
-// else is a fault of the server.
+// is refused or fails, which can be after some rows; [ErrNoDownload]; what out returns, wrapped;
+// anything else is a fault of the server.
 //
 // If the permissions change meanwhile the question is put again under the new
 // ones: before the statement runs it is compiled anew, and from then on a
@@ -102,7 +102,18 @@ func (d *Door) prepare(ctx context.Context, who permission.UserID, r Request, at
 		return p, err
 	}
 	p.database, p.exported = p.statement.Database(), p.download()
+	if r.exports() && p.exported < permission.Limited {
+		return p, ErrNoDownload
+	}
 	return p, nil
+}
+
+// most is how many rows the person may be handed.
+func (p *prepared) most() int {
+	if p.ask.exports() && p.exported < permission.Full {
+		return min(p.statement.Limit(), limitedExport)
+	}
+	return p.statement.Limit()
 }
 
 // current is p, or p under the permissions of now if they have changed.
@@ -155,7 +166,7 @@ func (d *Door) stream(ctx context.Context, p prepared, rows *warehouse.Rows, out
 		return sum, &sinkError{err}
 	}
 	for rows.Next() {
-		if sum.Rows == p.statement.Limit() {
+		if sum.Rows == p.most() {
 			sum.Truncated = true
 			return sum, may()
 		}

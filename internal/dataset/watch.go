@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -127,14 +126,14 @@ func refused(err error) bool {
 		attribute *query.InvalidAttributeError
 		wrong     *query.Error
 	)
-	return errors.As(err, &told) || errors.As(err, &denied) || errors.As(err, &attribute) || errors.As(err, &wrong) || errors.Is(err, ErrNotFound)
+	return errors.As(err, &told) || errors.As(err, &denied) || errors.As(err, &attribute) || errors.As(err, &wrong) ||
+		errors.Is(err, ErrNotFound) || errors.Is(err, ErrNoDownload)
 }
 
 // same tells whether a question, put again, shows the same rows and may still
 // be exported as far as it is.
 func same(next, p prepared) bool {
 	a, b := next.statement, p.statement
-	export := strings.HasSuffix(p.ask.Context, "-download")
 	return a.Database() == b.Database() && a.SQL() == b.SQL() && slices.Equal(a.Args(), b.Args()) && slices.Equal(a.Tables(), b.Tables()) &&
-		a.Native() == b.Native() && (!export || next.exported >= p.exported)
+		a.Native() == b.Native() && (!p.ask.exports() || next.exported >= p.exported)
 }
