@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -251,6 +252,28 @@ func TestRepeatedNarrowingWaitsLikeTheFirst(t *testing.T) {
 		t.Errorf("a server that is at revision %d still answers; %d was said to be in force", p.b.Node().Revision, p.a.Node().Revision)
 	}
 	check(t, <-first)
+}
+
+// Others end all connections of a server that they take for dead. When it comes
+// back, its pools still hold them, and nothing that only reads fails by that.
+func TestEndedConnectionsFailNoRead(t *testing.T) {
+	p := twoServers(t)
+	for range 3 { // each time all connections that the pool holds
+		var held sync.WaitGroup
+		for range 8 {
+			held.Go(func() {
+				if _, err := p.b.Databases(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		held.Wait()
+		_, err := p.db.Exec("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()")
+		check(t, err)
+		if _, err := p.b.Databases(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func TestNarrowingReturnsWhenTheDatabaseCannotBeAskedAnyMore(t *testing.T) {

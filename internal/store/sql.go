@@ -77,23 +77,44 @@ func list[T any](ctx context.Context, c conn, scan func(scanner) (T, error), que
 	if err != nil {
 		return nil, err
 	}
-	rows, err := c.on.QueryContext(ctx, query, bound...)
+	read := func() ([]T, error) { return scanAll(ctx, c, scan, query, bound) }
+	if c.on == any(c.s.read) {
+		read = func() ([]T, error) { return again(func() ([]T, error) { return scanAll(ctx, c, scan, query, bound) }) }
+	}
+	all, err := read()
 	if err != nil {
 		return nil, c.s.failed(ctx, query, err)
+	}
+	return all, nil
+}
+
+func scanAll[T any](ctx context.Context, c conn, scan func(scanner) (T, error), query string, bound []any) ([]T, error) {
+	rows, err := c.on.QueryContext(ctx, query, bound...)
+	if err != nil {
+		return nil, err
 	}
 	defer rows.Close()
 	var all []T
 	for rows.Next() {
 		v, err := scan(rows)
 		if err != nil {
-			return nil, c.s.failed(ctx, query, err)
+			return nil, err
 		}
 		all = append(all, v)
 	}
-	if err := rows.Err(); err != nil {
-		return nil, c.s.failed(ctx, query, err)
+	return all, rows.Err()
+}
+
+// again does what changes nothing once more while it gets connections that
+// were ended: others end all that a server has when they take it for dead (see
+// node.bury), and some of them may lie in the pools when it comes back.
+func again[T any](f func() (T, error)) (v T, err error) {
+	for range idleReads + 1 {
+		if v, err = f(); !hasCode(err, pgEnded) {
+			break
+		}
 	}
-	return all, nil
+	return v, err
 }
 
 // one runs a query for one row; ErrNotFound when there is none.
@@ -240,7 +261,7 @@ func (s *Store) within(ctx context.Context, db *sql.DB, o *sql.TxOptions, f func
 	if s.closed.Load() {
 		return ErrClosed
 	}
-	tx, err := db.BeginTx(ctx, o)
+	tx, err := again(func() (*sql.Tx, error) { return db.BeginTx(ctx, o) })
 	if err != nil {
 		return s.failed(ctx, "begin", err)
 	}
@@ -277,13 +298,14 @@ func (s *Store) failed(ctx context.Context, query string, err error) error {
 	return &failure{err}
 }
 
-// The codes by which broken constraints are told.
+// The codes by which broken constraints and ended connections are told.
 const (
 	sqliteUnique  = 2067 // SQLITE_CONSTRAINT_UNIQUE
 	sqlitePrimary = 1555 // SQLITE_CONSTRAINT_PRIMARYKEY
 	sqliteForeign = 787  // SQLITE_CONSTRAINT_FOREIGNKEY
 	pgUnique      = "23505"
 	pgForeign     = "23503"
+	pgEnded       = "57P01" // admin_shutdown
 )
 
 // isUnique tells whether a value is there already.

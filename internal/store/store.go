@@ -203,7 +203,7 @@ func (s *Store) connectSQLite(path string) error {
 		return err
 	}
 	s.read.SetMaxOpenConns(8)
-	s.read.SetMaxIdleConns(8)
+	s.read.SetMaxIdleConns(idleReads)
 	return nil
 }
 
@@ -255,9 +255,13 @@ func (s *Store) connectPostgres(address string) error {
 	readOnly.RuntimeParams["default_transaction_read_only"] = "on"
 	s.read = stdlib.OpenDB(*readOnly)
 	s.read.SetMaxOpenConns(16)
-	s.read.SetMaxIdleConns(8)
+	s.read.SetMaxIdleConns(idleReads)
 	return nil
 }
+
+// idleReads are the connections for reading that are kept for the next
+// statement. There are no more of any other kind.
+const idleReads = 8
 
 //go:embed migrations
 var migrations embed.FS
