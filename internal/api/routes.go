@@ -14,6 +14,7 @@ func routes() []Route {
 		collectionRoutes(),
 		cardRoutes(), // saved questions
 		dashboardRoutes(),
+		snippetRoutes(), // SQL that people share
 		databaseRoutes(),
 		tableRoutes(),
 		fieldRoutes(),

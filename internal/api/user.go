@@ -199,18 +199,26 @@ func (a *API) getCurrentUser(r *request) (any, error) {
 	return w, nil
 }
 
+// writesSQL tells whether the person may write SQL on some database.
+func writesSQL(access permission.Access) bool {
+	for d := range access.Graph().Catalog().Databases() {
+		if access.Can(permission.QueryNatively, permission.ADatabase(d.ID)) {
+			return true
+		}
+	}
+	return false
+}
+
 // abilities is what pages show or hide by.
 func (a *API) abilities(r *request) map[string]bool {
 	can := map[string]bool{
 		"can_access_setting": r.administers(), "can_access_subscription": false, "can_access_monitoring": r.administers(),
 		"can_access_data_model": false, "can_access_db_details": false, "is_group_manager": false,
-		"can_create_queries": false, "can_create_native_queries": false,
+		"can_create_queries": false,
 	}
 	catalog := r.access.Graph().Catalog()
+	can["can_create_native_queries"] = writesSQL(r.access)
 	for d := range catalog.Databases() {
-		if r.access.Can(permission.QueryNatively, permission.ADatabase(d.ID)) {
-			can["can_create_native_queries"] = true
-		}
 		if r.access.Can(permission.ManageDatabase, permission.ADatabase(d.ID)) {
 			can["can_access_db_details"] = true
 		}

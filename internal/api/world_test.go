@@ -257,8 +257,9 @@ type fixture struct {
 	Closed                    int64 // a collection of administrators
 	Database                  int64 // the sample; the group has the query builder on it
 	Table, Field              int64
-	Card, ClosedCard          int64  // in Collection, in Closed
-	Dashboard, Dashcard       int64  // in Collection; the place of Card on it
+	Card, ClosedCard          int64 // in Collection, in Closed
+	Dashboard, Dashcard       int64 // in Collection; the place of Card on it
+	Snippet                   int64
 	Warehouse                 string // the file of the sample database
 }
 
@@ -445,5 +446,10 @@ func makeSettled(t *testing.T, c store.Config, dir string) fixture {
 		t.Fatal(err)
 	}
 	f.Dashboard, f.Dashcard = d.ID, d.Dashcards[0].ID
+	sn, err := w.store.CreateSnippet(t.Context(), who, store.Snippet{Name: "Cheap", Content: "price < 50"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Snippet = sn.ID
 	return f
 }

@@ -152,6 +152,19 @@ func (d *Door) cards(ctx context.Context, access permission.Access) func(int64) 
 	}
 }
 
+// snippets is how a question finds the SQL that people share. It is shared with
+// whoever runs a question with it: what it may read is what they may.
+func (d *Door) snippets(ctx context.Context) func(int64, string) (string, error) {
+	return func(id int64, name string) (string, error) {
+		find := func() (store.Snippet, error) { return d.store.Snippet(ctx, id) }
+		if id == 0 {
+			find = func() (store.Snippet, error) { return d.store.SnippetNamed(ctx, name) }
+		}
+		s, err := find()
+		return s.Content, err
+	}
+}
+
 // savedColumns are the columns that a saved question had when it last ran.
 // What cannot be read counts for none.
 func savedColumns(data json.RawMessage) []query.Column {

@@ -140,7 +140,8 @@ func (d *Door) source(ctx context.Context, p *prepared) (query.Source, error) {
 		return query.Source{}, err
 	}
 	p.zone = calendar.zone
-	s := query.Source{Access: p.access, Saved: p.saved, Card: d.cards(ctx, p.access), Now: p.at.In(p.zone), FirstDay: calendar.week, MaxRows: p.ask.limit(p.query)}
+	s := query.Source{Access: p.access, Saved: p.saved, Card: d.cards(ctx, p.access), Snippet: d.snippets(ctx),
+		Now: p.at.In(p.zone), FirstDay: calendar.week, MaxRows: p.ask.limit(p.query)}
 	if s.Dialect, err = query.DialectOf(engine); err != nil {
 		return s, &QueryError{InvalidQuery, err.Error(), err}
 	}

@@ -66,7 +66,7 @@ func (d *Door) Shows(ctx context.Context, who permission.UserID, card store.Card
 func (d *Door) allowed(ctx context.Context, who permission.UserID, card store.Card, saved bool) bool {
 	access := d.store.Graph().AccessOf(who)
 	q, err := query.Parse(card.DatasetQuery)
-	return err == nil && query.Allowed(q, query.Source{Access: access, Saved: saved, Card: d.cards(ctx, access)}) == nil
+	return err == nil && query.Allowed(q, query.Source{Access: access, Saved: saved, Card: d.cards(ctx, access), Snippet: d.snippets(ctx)}) == nil
 }
 
 // Reach is what a card's question reads, as far as the person may read the
@@ -77,7 +77,7 @@ func (d *Door) Reach(ctx context.Context, who permission.UserID, card store.Card
 		return query.Reach{}
 	}
 	access := d.store.Graph().AccessOf(who)
-	reach, err := query.ReachOf(q, query.Source{Access: access, Card: d.cards(ctx, access)})
+	reach, err := query.ReachOf(q, query.Source{Access: access, Card: d.cards(ctx, access), Snippet: d.snippets(ctx)})
 	if err != nil {
 		return query.Reach{}
 	}

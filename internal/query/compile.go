@@ -29,7 +29,7 @@ type compiler struct {
 	database  catalog.DatabaseID // 0 until the first table decides
 	scans     map[catalog.TableID]*scanned
 	cards     map[int64]*Card
-	snippets  map[string]*native
+	snippets  map[snippetRef]*native
 	sandboxed bool
 	sql       bool // SQL typed by a person is in it
 	risky     bool // see risk
@@ -57,7 +57,7 @@ func start(q *Query, s Source) (*compiler, error) {
 		zone = time.UTC
 	}
 	return &compiler{Source: s, now: s.Now.In(zone), zone: zone, database: q.database,
-		scans: map[catalog.TableID]*scanned{}, cards: map[int64]*Card{}, snippets: map[string]*native{}}, nil
+		scans: map[catalog.TableID]*scanned{}, cards: map[int64]*Card{}, snippets: map[snippetRef]*native{}}, nil
 }
 
 func (c *compiler) catalog() *catalog.Snapshot { return c.Access.Graph().Catalog() }

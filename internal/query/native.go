@@ -21,8 +21,14 @@ type piece struct {
 	text     string
 	tag      string
 	card     int64
-	snippet  string
+	snippet  snippetRef
 	optional []piece
+}
+
+// snippetRef names a snippet; it is none without a name.
+type snippetRef struct {
+	id   int64 // 0 when the question says only the name
+	name string
 }
 
 // maxSQL bounds the bytes of SQL that a person may send.
@@ -174,7 +180,7 @@ func (q *native) named(name string) (piece, error) {
 		if snippet == "" || len(snippet) > maxNames {
 			return piece{}, q.at.errorf("{{%s}}: the name of a snippet has from 1 to %d bytes", shown(name), maxNames)
 		}
-		return piece{snippet: snippet}, nil
+		return piece{snippet: snippetRef{q.snippetID(snippet), snippet}}, nil
 	}
 	if q.snippet {
 		return piece{tag: name}, nil
@@ -184,6 +190,17 @@ func (q *native) named(name string) (piece, error) {
 		return piece{}, q.at.errorf("the variable %s is not among the template-tags", quoted(name))
 	}
 	return piece{tag: name}, t.usable()
+}
+
+// snippetID is the id that the question knows the snippet by: it was called so
+// when the question was written.
+func (q *native) snippetID(name string) int64 {
+	for _, t := range q.tags {
+		if t.kind == "snippet" && t.snippet.name == name {
+			return t.snippet.id
+		}
+	}
+	return 0
 }
 
 // shown is a name of a person as messages cite it between other signs.

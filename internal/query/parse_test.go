@@ -256,3 +256,33 @@ func TestKeysBesideTheQuestionAreIgnored(t *testing.T) {
 		parse(t, text)
 	}
 }
+
+// A snippet is found by its id whatever it is called by now; a question that
+// knows no id finds it by its name.
+func TestASnippetThatWasRenamedIsFoundByItsID(t *testing.T) {
+	for _, c := range []struct {
+		tag   string
+		found bool
+	}{
+		{`{"type":"snippet","snippet-name":"as it was","snippet-id":1}`, true},
+		{`{"type":"snippet","snippet-name":"as it was","snippet-id":"1"}`, true},
+		{`{"type":"snippet","snippet-name":"as it was","snippet-id":9}`, false},
+		{`{"type":"snippet","snippet-name":"as it was","snippet-id":null}`, false},
+		{`{"type":"snippet","snippet-name":"another","snippet-id":1}`, false},
+		{`{"type":"text","snippet-name":"as it was","snippet-id":1}`, false},
+	} {
+		q := parse(t, `{"database":1,"native":{"query":"select id from orders where {{ snippet:as it was }}","template-tags":{
+			"low":{"type":"number","default":1},"not":{"type":"number"},"snippet: as it was":`+c.tag+`}}}`)
+		s, err := query.Check(q, source(t, analyst))
+		if c.found != (err == nil) {
+			t.Errorf("%s: %v", c.tag, err)
+		}
+		if want := "select id from orders where (status = 'open' and total > ?1 )"; c.found && s.SQL() != want {
+			t.Errorf("%s: %s, want %s", c.tag, s.SQL(), want)
+		}
+	}
+	if _, err := query.Parse([]byte(`{"database":1,"native":{"query":"select 1","template-tags":{"snippet: x":{"type":"snippet","snippet-id":"x"}}}}`)); err == nil ||
+		!strings.Contains(err.Error(), "must be an id") {
+		t.Errorf("an id that is none: %v", err)
+	}
+}

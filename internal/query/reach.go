@@ -43,12 +43,12 @@ func (c *compiler) card(src source) (*Card, error) {
 }
 
 // shared asks Source.Snippet for SQL that people share, and takes it apart.
-func (s *Source) shared(name string, at *node) (*native, error) {
-	missing := &Error{Path: at.path(), Message: "snippet " + quoted(name) + ": not found or no access"}
+func (s *Source) shared(snippet snippetRef, at *node) (*native, error) {
+	missing := &Error{Path: at.path(), Message: "snippet " + quoted(snippet.name) + ": not found or no access"}
 	if s.Snippet == nil {
 		return nil, missing
 	}
-	sql, err := s.Snippet(name)
+	sql, err := s.Snippet(snippet.id, snippet.name)
 	if err != nil {
 		missing.cause = err
 		return nil, missing
@@ -60,13 +60,13 @@ func (s *Source) shared(name string, at *node) (*native, error) {
 	return n, n.split()
 }
 
-func (c *compiler) snippet(name string, at *node) (*native, error) {
-	if n, ok := c.snippets[name]; ok {
+func (c *compiler) snippet(snippet snippetRef, at *node) (*native, error) {
+	if n, ok := c.snippets[snippet]; ok {
 		return n, nil
 	}
-	n, err := c.Source.shared(name, at)
+	n, err := c.Source.shared(snippet, at)
 	if err == nil {
-		c.snippets[name] = n
+		c.snippets[snippet] = n
 	}
 	return n, err
 }

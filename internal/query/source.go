@@ -33,10 +33,11 @@ type Source struct {
 	// it answers as for one that is not there: with an error, or nil and nil.
 	// The *Error of one that does not parse is passed on.
 	Card func(id int64) (*Card, error)
-	// Snippet looks up the SQL that people share under a name; nil if there
-	// are none. One that the person may not read is an error, as one that is
-	// not there.
-	Snippet func(name string) (string, error)
+	// Snippet looks up the SQL that people share by its id, whatever it is
+	// called by now, or where the question knows none (0) by its name; nil if
+	// there are none. One that the person may not read is an error, as one
+	// that is not there.
+	Snippet func(id int64, name string) (string, error)
 	// Now is what dates such as "the last 30 days" count from, and its location
 	// the time zone whose days they are, by a name that engines know, such as
 	// "Europe/Berlin"; the connection must be in it. Dates that are stored

@@ -89,7 +89,7 @@ func (s *splicer) write(q *native, tree []piece, optional bool) (f fragment, who
 				continue
 			}
 			f = append(f, inner...)
-		case p.tag == "" && p.card == 0 && p.snippet == "":
+		case p.tag == "" && p.card == 0 && p.snippet.name == "":
 			s.lex.read(p.text)
 			f = append(f, text(p.text)...)
 		case s.lex.comment(): // what stands there is not read
@@ -111,8 +111,8 @@ func (p piece) label() string {
 	switch {
 	case p.card != 0:
 		return "{{#" + itoa(p.card) + "}}"
-	case p.snippet != "":
-		return "{{snippet: " + shown(p.snippet) + "}}"
+	case p.snippet.name != "":
+		return "{{snippet: " + shown(p.snippet.name) + "}}"
 	}
 	return "{{" + shown(p.tag) + "}}"
 }
@@ -136,7 +136,7 @@ func (s *splicer) piece(q *native, p piece, optional bool) (fragment, bool, erro
 			named = append(named, text(col.sql+" AS "+s.c.Dialect.quote(col.Name)))
 		}
 		return cat("(SELECT ", separated(", ", named), " FROM (", f, ") AS "+s.c.alias()+")"), true, nil
-	case p.snippet != "":
+	case p.snippet.name != "":
 		if s.depth++; s.depth > maxStages {
 			return nil, false, q.at.errorf("snippets stand in one another more than %d deep", maxStages)
 		}

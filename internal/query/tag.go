@@ -14,10 +14,11 @@ type tag struct {
 	kind     string // "text", "number", "date", "boolean", "dimension", or one that is not for variables
 	standard *node  // the default; nil for none
 	required bool
-	field    *fieldRef // of a field filter, the field that it is about
-	widget   string    // of a field filter, how values are compared unless their parameter says it
-	alias    string    // of a field filter, what the column is called in the SQL; "" for its own name
-	loose    bool      // of a field filter, text is found whatever its case
+	field    *fieldRef  // of a field filter, the field that it is about
+	widget   string     // of a field filter, how values are compared unless their parameter says it
+	alias    string     // of a field filter, what the column is called in the SQL; "" for its own name
+	loose    bool       // of a field filter, text is found whatever its case
+	snippet  snippetRef // of a snippet
 }
 
 // columnName is how the SQL may call a column: its name, behind those of a
@@ -68,6 +69,10 @@ func (p *parser) tag(n *node, name string) (tag, error) {
 		case key == "options" && v.kind == isObject:
 			c := v.get("case-sensitive")
 			t.loose = c != nil && c.kind == isBool && !c.yes
+		case key == "snippet-id":
+			t.snippet.id, err = v.id()
+		case key == "snippet-name":
+			t.snippet.name, err = v.word()
 		case key == "alias":
 			if t.alias, err = v.word(); err == nil && !columnName.MatchString(t.alias) {
 				err = v.errorf("must be the name of a column, such as o.created_at")

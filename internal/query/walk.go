@@ -15,7 +15,7 @@ type walk struct {
 	field   func(catalog.FieldID, *node) error // one whose table is a source
 	card    func(source) (*Card, error)
 	sql     func(*Query, *node) error
-	snippet func(name string, at *node) (*native, error)
+	snippet func(s snippetRef, at *node) (*native, error)
 
 	open  []int64 // cards that are being visited, to tell circles
 	depth int
@@ -141,7 +141,7 @@ func (w *walk) pieces(q *native, tree []piece, at *node) error {
 			err = w.pieces(q, p.optional, at)
 		case p.card != 0:
 			err = w.source(source{at: q.at, card: p.card})
-		case p.snippet != "":
+		case p.snippet.name != "":
 			err = w.shared(q, p.snippet, at)
 		case p.tag != "":
 			if t := q.tag(p.tag); t != nil && t.field != nil {
@@ -155,7 +155,7 @@ func (w *walk) pieces(q *native, tree []piece, at *node) error {
 	return nil
 }
 
-func (w *walk) shared(q *native, name string, at *node) error {
+func (w *walk) shared(q *native, snippet snippetRef, at *node) error {
 	leave, err := w.deeper(q.at)
 	defer leave()
 	if err == nil {
@@ -164,7 +164,7 @@ func (w *walk) shared(q *native, name string, at *node) error {
 	if err != nil || w.snippet == nil {
 		return err
 	}
-	s, err := w.snippet(name, q.at)
+	s, err := w.snippet(snippet, q.at)
 	if err != nil {
 		return err
 	}

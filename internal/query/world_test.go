@@ -249,7 +249,11 @@ var snippets = map[string]string{
 	"a secret":  "id in (select id from {{#6}} as x)",
 }
 
-func snippet(name string) (string, error) {
+// snippet knows the snippet 1 that was renamed to "again", and no other by id.
+func snippet(id int64, name string) (string, error) {
+	if id != 0 {
+		name = map[int64]string{1: "again"}[id]
+	}
 	s, ok := snippets[name]
 	if !ok {
 		return "", errNoCard
