@@ -268,7 +268,7 @@ func TestEndedConnectionsFailNoRead(t *testing.T) {
 			})
 		}
 		held.Wait()
-		_, err := p.db.Exec("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()")
+		_, err := p.db.Exec("select pg_terminate_backend(pid) from pg_stat_activity where application_name in (select process from nodes)")
 		check(t, err)
 		if _, err := p.b.Databases(t.Context()); err != nil {
 			t.Fatal(err)
