@@ -18,6 +18,8 @@ func cardRoutes() []Route {
 			Summary: "List the questions that one may read", handle: (*API).listCards},
 		{Method: "POST", Path: "/api/card", Need: person(), Body: newCardWire{}, Answer: cardWire{},
 			Summary: "Save a question that one may ask, in a collection that one curates", handle: (*API).createCard},
+		{Method: "POST", Path: "/api/card/collections", Need: person(), Body: moveCardsWire{}, Answer: statusWire{},
+			Summary: "Move questions into a collection, all or none", handle: (*API).moveCards},
 		{Method: "GET", Path: "/api/card/{id}", Need: read, Answer: cardWire{},
 			Summary: "Get a question", handle: (*API).getCard},
 		{Method: "PUT", Path: "/api/card/{id}", Need: curate, Body: cardUpdateWire{}, Answer: cardWire{},

@@ -89,6 +89,7 @@ func (a *API) cardsWire(r *request, cards []store.Card) ([]cardWire, error) {
 		w := a.cardOf(r, c)
 		w.Creator = creators[c.Creator]
 		w.Collection = collections[c.Collection]
+		w.CanRestore = w.CanRestore && (w.Collection == nil || !w.Collection.Archived)
 		if c.ArchivedDirectly { // reference 2.5
 			w.Collection = new(trashWire())
 		}

@@ -131,6 +131,10 @@ func (q *itemsQuery) wants(i itemWire) bool {
 func (q *itemsQuery) compare(a, b itemWire) int {
 	var order int
 	switch q.SortColumn {
+	case "":
+		if q.PinnedState == "is_pinned" {
+			order = cmp.Compare(orZero(a.CollectionPosition), orZero(b.CollectionPosition))
+		}
 	case "model":
 		order = cmp.Compare(a.Model, b.Model)
 	case "last_edited_at":
@@ -201,18 +205,42 @@ func (a *API) itemContent(r *request, in *permission.CollectionID, which store.A
 	if err != nil {
 		return nil, err
 	}
+	closed, err := a.archivedFolders(r, which)
+	if err != nil {
+		return nil, err
+	}
 	var items []itemWire
 	for _, c := range cards {
 		if may(c.Collection) && (in != nil || c.ArchivedDirectly) && c.Dashboard == nil {
-			items = append(items, cardItem(r.access, c))
+			items = append(items, cardItem(r.access, c).restorable(!closed[c.Collection]))
 		}
 	}
 	for _, d := range dashboards {
 		if may(d.Collection) && (in != nil || d.ArchivedDirectly) {
-			items = append(items, dashboardItem(r.access, d))
+			items = append(items, dashboardItem(r.access, d).restorable(!closed[d.Collection]))
 		}
 	}
 	return items, nil
+}
+
+// archivedFolders are the archived collections, where what is archived is
+// looked for: nothing is restored into one.
+func (a *API) archivedFolders(r *request, which store.Archived) (map[permission.CollectionID]bool, error) {
+	closed := map[permission.CollectionID]bool{}
+	if which == store.NotArchived {
+		return closed, nil
+	}
+	all, err := a.store.Collections(r.ctx(), store.CollectionQuery{Archived: store.OnlyArchived})
+	for _, c := range all {
+		closed[c.ID] = true
+	}
+	return closed, err
+}
+
+// restorable is the item where its collection takes it back, or does not.
+func (i itemWire) restorable(there bool) itemWire {
+	i.CanRestore = i.CanRestore && there
+	return i
 }
 
 func cardItem(access permission.Access, c store.Card) itemWire {

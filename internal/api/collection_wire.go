@@ -79,7 +79,7 @@ func collectionOf(access permission.Access, c store.Collection) collectionWire {
 	if c.Owner != 0 {
 		w.PersonalOwnerID = &c.Owner
 	}
-	w.CanRestore = c.ArchivedDirectly && w.CanWrite && curatesBelow(access, c.ID) == nil
+	w.CanRestore = c.ArchivedDirectly && !c.ParentArchived && w.CanWrite && curatesBelow(access, c.ID) == nil
 	w.CanDelete = c.Archived && access.Can(permission.Administer, permission.Server)
 	return w
 }

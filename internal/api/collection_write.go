@@ -138,6 +138,7 @@ func (a *API) relocate(r *request, c store.Collection, b *collectionUpdateWire, 
 	if err := curatesBelow(r.access, c.ID); err != nil {
 		return err
 	}
+	u.Seen = &store.CollectionPlace{Parent: c.Parent, Archived: c.Archived, Below: r.access.Graph().Below(c.ID)}
 	switch {
 	case u.Parent != nil:
 		return a.mayPutInto(r, "parent_id", target)

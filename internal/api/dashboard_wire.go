@@ -104,6 +104,7 @@ func (a *API) dashboardsWire(r *request, dashboards []store.Dashboard) ([]dashbo
 		w := dashboardOf(r.access, d)
 		w.Creator = creators[d.Creator]
 		w.Collection = collections[d.Collection]
+		w.CanRestore = w.CanRestore && (w.Collection == nil || !w.Collection.Archived)
 		if d.ArchivedDirectly { // reference 2.5
 			w.Collection = new(trashWire())
 		}

@@ -134,6 +134,11 @@ func (s *Store) CreateCard(ctx context.Context, who Actor, n Card) (made Card, e
 	}
 	now := s.now()
 	err = s.tx(ctx, func(c conn) error {
+		if n.CollectionPosition != nil {
+			if err := c.lockPins(ctx); err != nil {
+				return err
+			}
+		}
 		made, err = c.createCard(ctx, n, now)
 		return err
 	})
@@ -142,6 +147,9 @@ func (s *Store) CreateCard(ctx context.Context, who Actor, n Card) (made Card, e
 
 func (c conn) createCard(ctx context.Context, n Card, now time.Time) (Card, error) {
 	if err := c.checkCard(ctx, &n, Card{}); err != nil {
+		return Card{}, err
+	}
+	if err := c.repin(ctx, pin{}, n.pin()); err != nil {
 		return Card{}, err
 	}
 	made, err := one(ctx, c, scanCard, `insert into cards (name, name_fold, description, display, dataset_query, visualization_settings,
@@ -162,6 +170,11 @@ func (c conn) createCard(ctx context.Context, n Card, now time.Time) (Card, erro
 func (s *Store) UpdateCard(ctx context.Context, who Actor, was Card, u CardUpdate) (is Card, err error) {
 	now := s.now()
 	err = s.tx(ctx, func(c conn) error {
+		if u.CollectionPosition != nil || u.over(was).pin() != was.pin() {
+			if err := c.lockPins(ctx); err != nil {
+				return err
+			}
+		}
 		// Writing the row first makes whatever else would change it wait.
 		is, err = one(ctx, c, scanCard, "update cards set updated_at = $1 where id = $2 returning "+cardColumns, now, was.ID)
 		if err != nil {
@@ -172,6 +185,9 @@ func (s *Store) UpdateCard(ctx context.Context, who Actor, was Card, u CardUpdat
 		}
 		n := u.over(is)
 		if err := c.checkCard(ctx, &n, is); err != nil {
+			return err
+		}
+		if err := c.repin(ctx, is.pin(), n.pin()); err != nil {
 			return err
 		}
 		is, err = one(ctx, c, scanCard, `update cards set name = $1, name_fold = $2, description = $3, display = $4, dataset_query = $5,
@@ -196,6 +212,8 @@ func (u CardUpdate) stale(was, is Card) bool {
 		asks && !bytes.Equal(is.DatasetQuery, was.DatasetQuery) || u.Parameters != nil && !bytes.Equal(is.Parameters, was.Parameters)
 }
 
+func (c Card) pin() pin { return pinOf(c.Collection, c.CollectionPosition, c.Archived) }
+
 // over is the card with the changes.
 func (u CardUpdate) over(c Card) Card {
 	set(&c.Name, u.Name)
@@ -212,6 +230,9 @@ func (u CardUpdate) over(c Card) Card {
 	set(&c.Collection, u.Collection)
 	set(&c.CollectionPosition, u.CollectionPosition)
 	set(&c.CacheTTL, u.CacheTTL)
+	if u.Archived != nil && *u.Archived && !c.Archived {
+		c.CollectionPosition = nil // it comes back unpinned
+	}
 	set(&c.Archived, u.Archived)
 	return c
 }

@@ -31,6 +31,7 @@ type Collection struct {
 	Type             *string
 	Namespace        *string
 	AuthorityLevel   *string
+	ParentArchived   bool              // it cannot be restored to where it was
 	Owner            permission.UserID // of a personal root collection only
 	EntityID         string
 	CreatedAt        time.Time
@@ -64,13 +65,24 @@ type CollectionUpdate struct {
 	Archived       *bool
 	AuthorityLevel **string
 	Type           **string
+	// Seen is what it was decided on that it may be moved, archived or
+	// restored; nil where nothing was.
+	Seen *CollectionPlace
+}
+
+// CollectionPlace is where a collection lies, and everything that goes where it
+// goes.
+type CollectionPlace struct {
+	Parent   permission.CollectionID
+	Archived bool
+	Below    []permission.CollectionID // as permission.Graph.Below lists it
 }
 
 const collectionColumns = `c.id, c.name, c.slug, c.description, coalesce(c.parent_id, 0), c.location, c.archived, c.archived_directly,
-	c.type, c.namespace, c.authority_level, coalesce(case when c.parent_id is null then c.owner_id end, 0), c.entity_id, c.created_at`
+	coalesce((select p.archived from collections p where p.id = c.parent_id), false), c.type, c.namespace, c.authority_level, coalesce(case when c.parent_id is null then c.owner_id end, 0), c.entity_id, c.created_at`
 
 func scanCollection(row scanner) (c Collection, err error) {
-	return c, row.Scan(&c.ID, &c.Name, &c.Slug, &c.Description, &c.Parent, &c.Location, &c.Archived, &c.ArchivedDirectly,
+	return c, row.Scan(&c.ID, &c.Name, &c.Slug, &c.Description, &c.Parent, &c.Location, &c.Archived, &c.ArchivedDirectly, &c.ParentArchived,
 		&c.Type, &c.Namespace, &c.AuthorityLevel, &c.Owner, &c.EntityID, moment{&c.CreatedAt})
 }
 

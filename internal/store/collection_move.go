@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/sluice-bi/sluice/internal/permission"
@@ -19,6 +20,9 @@ func (s *Store) UpdateCollection(ctx context.Context, who Actor, id permission.C
 		was, err := readCollection(ctx, w.conn, id)
 		if err != nil {
 			return err
+		}
+		if seen := u.Seen; seen != nil && (was.Parent != seen.Parent || was.Archived != seen.Archived || !slices.Equal(w.graph.Below(id), seen.Below)) {
+			return fmt.Errorf("collection %d: %w", id, ErrChanged)
 		}
 		if err := w.mayAlter(was, u); err != nil {
 			return err

@@ -184,6 +184,14 @@ func (s *Store) CreateDashboard(ctx context.Context, who Actor, n Dashboard, car
 		if err := c.checkDashboard(ctx, &n, Dashboard{}); err != nil {
 			return err
 		}
+		if n.CollectionPosition != nil {
+			if err := c.lockPins(ctx); err != nil {
+				return err
+			}
+		}
+		if err := c.repin(ctx, pin{}, n.pin()); err != nil {
+			return err
+		}
 		saved := make([]int64, len(cards))
 		for i, card := range cards {
 			if card.Creator == 0 {
@@ -245,6 +253,11 @@ func named(dashcards []Dashcard, saved []int64) []Dashcard {
 func (s *Store) UpdateDashboard(ctx context.Context, who Actor, was Dashboard, u DashboardUpdate) (is Dashboard, err error) {
 	now := s.now()
 	err = s.tx(ctx, func(c conn) error {
+		if u.CollectionPosition != nil || u.over(was).pin() != was.pin() {
+			if err := c.lockPins(ctx); err != nil {
+				return err
+			}
+		}
 		// Writing the row first makes whatever else would change it wait.
 		changed, err := c.exec(ctx, "update dashboards set updated_at = $1 where id = $2", now, was.ID)
 		if err == nil && changed == 0 {
@@ -265,6 +278,9 @@ func (s *Store) UpdateDashboard(ctx context.Context, who Actor, was Dashboard, u
 		if err := c.checkDashboard(ctx, &n, is); err != nil {
 			return err
 		}
+		if err := c.repin(ctx, is.pin(), n.pin()); err != nil {
+			return err
+		}
 		err = c.execOne(ctx, `update dashboards set name = $1, name_fold = $2, description = $3, parameters = $4, width = $5, auto_apply_filters = $6,
 			collection_id = $7, collection_position = $8, cache_ttl = $9, archived = $10,
 			archived_directly = $10 and (archived_directly or not archived), archived_with = case when $10 then archived_with end where id = $11`,
@@ -282,6 +298,8 @@ func (s *Store) UpdateDashboard(ctx context.Context, who Actor, was Dashboard, u
 	return is, err
 }
 
+func (d Dashboard) pin() pin { return pinOf(d.Collection, d.CollectionPosition, d.Archived) }
+
 // over is the dashboard with the changes; its lists are those of the update.
 func (u DashboardUpdate) over(d Dashboard) Dashboard {
 	set(&d.Name, u.Name)
@@ -289,10 +307,13 @@ func (u DashboardUpdate) over(d Dashboard) Dashboard {
 	set(&d.Description, u.Description)
 	setJSON(&d.Parameters, u.Parameters)
 	set(&d.AutoApplyFilters, u.AutoApplyFilters)
-	set(&d.Archived, u.Archived)
 	set(&d.Collection, u.Collection)
 	set(&d.CollectionPosition, u.CollectionPosition)
 	set(&d.CacheTTL, u.CacheTTL)
+	if u.Archived != nil && *u.Archived && !d.Archived {
+		d.CollectionPosition = nil // it comes back unpinned
+	}
+	set(&d.Archived, u.Archived)
 	d.Tabs, d.Dashcards = u.Tabs, u.Dashcards
 	return d
 }

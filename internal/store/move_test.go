@@ -1,0 +1,123 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/sluice-bi/sluice/internal/permission"
+	"github.com/sluice-bi/sluice/internal/store"
+	"github.com/sluice-bi/sluice/internal/store/storetest"
+)
+
+// pinned prints what is pinned in a collection, in its order.
+func pinned(t *testing.T, s *store.Store, in permission.CollectionID) string {
+	t.Helper()
+	at := map[int]string{}
+	for _, c := range must[[]store.Card](t)(s.Cards(t.Context(), store.CardQuery{Collection: &in})) {
+		if c.CollectionPosition != nil {
+			at[*c.CollectionPosition] += c.Name
+		}
+	}
+	for _, d := range must[[]store.Dashboard](t)(s.Dashboards(t.Context(), store.DashboardQuery{Collection: &in})) {
+		if d.CollectionPosition != nil {
+			at[*d.CollectionPosition] += d.Name
+		}
+	}
+	return fmt.Sprint(at)
+}
+
+func TestWhatIsPinnedMakesRoom(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		ctx, who := t.Context(), store.Actor{User: 1}
+		storetest.SetUp(t, s)
+		here, there := folder(t, s, "Here", permission.Root).ID, folder(t, s, "There", permission.Root).ID
+		cards := map[string]store.Card{}
+		for i, name := range []string{"a", "b", "c"} {
+			cards[name] = must[store.Card](t)(s.CreateCard(ctx, who, store.Card{Name: name, Collection: here, CollectionPosition: ptr(i + 1)}))
+		}
+		must[store.Card](t)(s.CreateCard(ctx, who, store.Card{Name: "loose", Collection: here}))
+		d := must[store.Dashboard](t)(s.CreateDashboard(ctx, who, store.Dashboard{Name: "D", Collection: here, CollectionPosition: ptr(2)}))
+		card := func(name string, u store.CardUpdate) func() {
+			return func() {
+				cards[name] = must[store.Card](t)(s.UpdateCard(ctx, who, must[store.Card](t)(s.Card(ctx, cards[name].ID)), u))
+			}
+		}
+		dashboard := func(u store.DashboardUpdate) func() {
+			return func() {
+				must[store.Dashboard](t)(s.UpdateDashboard(ctx, who, must[store.Dashboard](t)(s.Dashboard(ctx, d.ID)), u))
+			}
+		}
+		for _, step := range []struct {
+			name        string
+			do          func()
+			here, there string
+		}{
+			{"pinned between others", func() {}, "map[1:a 2:D 3:b 4:c]", "map[]"},
+			{"sent back as it is", card("b", store.CardUpdate{CollectionPosition: ptr(ptr(3)), Collection: &here}), "map[1:a 2:D 3:b 4:c]", "map[]"},
+			{"moved back", card("a", store.CardUpdate{CollectionPosition: ptr(ptr(3))}), "map[1:D 2:b 3:a 4:c]", "map[]"},
+			{"moved forth", card("c", store.CardUpdate{CollectionPosition: ptr(ptr(1))}), "map[1:c 2:D 3:b 4:a]", "map[]"},
+			{"unpinned", card("b", store.CardUpdate{CollectionPosition: ptr((*int)(nil))}), "map[1:c 2:D 3:a]", "map[]"},
+			{"moved elsewhere", dashboard(store.DashboardUpdate{Collection: &there, CollectionPosition: ptr(ptr(1))}), "map[1:c 2:a]", "map[1:D]"},
+			{"archived", card("c", store.CardUpdate{Archived: ptr(true)}), "map[1:a]", "map[1:D]"},
+			{"restored", card("c", store.CardUpdate{Archived: ptr(false)}), "map[1:a]", "map[1:D]"},
+			{"pinned to the front elsewhere", card("a", store.CardUpdate{Collection: &there}), "map[]", "map[1:a 2:D]"},
+		} {
+			step.do()
+			if got := pinned(t, s, here); got != step.here {
+				t.Errorf("%s: here %s, want %s", step.name, got, step.here)
+			}
+			if got := pinned(t, s, there); got != step.there {
+				t.Errorf("%s: there %s, want %s", step.name, got, step.there)
+			}
+		}
+	})
+}
+
+func TestCardsAreMovedAllOrNone(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		ctx, who := t.Context(), store.Actor{User: 1}
+		storetest.SetUp(t, s)
+		from, to := folder(t, s, "From", permission.Root).ID, folder(t, s, "To", permission.Root).ID
+		card := func(name string, in permission.CollectionID, position *int) store.Card {
+			return must[store.Card](t)(s.CreateCard(ctx, who, store.Card{Name: name, Collection: in, CollectionPosition: position}))
+		}
+		a, b, c := card("a", from, ptr(1)), card("b", permission.Root, nil), card("c", from, ptr(2))
+		old := card("old", to, ptr(1))
+		where := func() string {
+			text := ""
+			for _, card := range []store.Card{a, b, c, old} {
+				is := must[store.Card](t)(s.Card(ctx, card.ID))
+				text += fmt.Sprint(is.Name, is.Collection, " ")
+			}
+			return text
+		}
+		before := where()
+		moved := must[store.Card](t)(s.UpdateCard(ctx, who, c, store.CardUpdate{Collection: ptr(permission.Root)}))
+		if err := s.MoveCards(ctx, who, []store.Card{a, b, c}, to); !errors.Is(err, store.ErrChanged) {
+			t.Errorf("one was moved meanwhile: %v, want ErrChanged", err)
+		}
+		c = must[store.Card](t)(s.UpdateCard(ctx, who, moved, store.CardUpdate{Collection: &from}))
+		archived := must[store.Card](t)(s.UpdateCard(ctx, who, b, store.CardUpdate{Archived: ptr(true)}))
+		if err := s.MoveCards(ctx, who, []store.Card{a, b, c}, to); !errors.Is(err, store.ErrChanged) {
+			t.Errorf("one was archived meanwhile: %v, want ErrChanged", err)
+		}
+		b = must[store.Card](t)(s.UpdateCard(ctx, who, archived, store.CardUpdate{Archived: ptr(false)}))
+		if err := s.MoveCards(ctx, who, []store.Card{a, {ID: 99}, c}, to); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("one is not there: %v, want ErrNotFound", err)
+		}
+		refused(t, s.MoveCards(ctx, who, []store.Card{a, b}, 99), "collection_id", "no collection 99")
+		if got := where(); got != before {
+			t.Errorf("after refusals the cards lie at %s, before at %s", got, before)
+		}
+		check(t, s.MoveCards(ctx, who, []store.Card{c, b, a, old}, to))
+		if got, want := where(), fmt.Sprintf("a%[1]d b%[1]d c%[1]d old%[1]d ", to); got != want {
+			t.Errorf("moved to %s, want %s", got, want)
+		}
+		if got := pinned(t, s, to); got != "map[1:old 2:a 3:c]" {
+			t.Errorf("pinned there: %s", got)
+		}
+		must[store.Collection](t)(s.UpdateCollection(ctx, who, from, store.CollectionUpdate{Archived: ptr(true)}))
+		refused(t, s.MoveCards(ctx, who, []store.Card{must[store.Card](t)(s.Card(ctx, a.ID))}, from), "collection_id", "is archived")
+	})
+}
