@@ -16,12 +16,17 @@ type cardRunWire struct {
 	PivotResults *bool `json:"pivot_results"`
 }
 
+// request is the run of a card that is asked for.
+func (b *cardRunWire) request(card int64, context string) dataset.Request {
+	return dataset.Request{Card: card, Parameters: json.RawMessage(b.Parameters), Fresh: orZero(b.IgnoreCache), Context: context}
+}
+
 func (a *API) runCard(r *request) (any, error) {
 	c := r.object.(store.Card)
-	return a.answerQuery(r, dataset.Request{Card: c.ID, Parameters: json.RawMessage(bodyOf[cardRunWire](r).Parameters), Context: "question"}, c.DatasetQuery)
+	return a.answerQuery(r, bodyOf[cardRunWire](r).request(c.ID, "question"), c.DatasetQuery)
 }
 
 func (a *API) exportCard(r *request) (any, error) {
 	c := r.object.(store.Card)
-	return a.exportQuery(r, r.text("format"), dataset.Request{Card: c.ID, Parameters: json.RawMessage(bodyOf[cardRunWire](r).Parameters)})
+	return a.exportQuery(r, r.text("format"), bodyOf[cardRunWire](r).request(c.ID, ""))
 }

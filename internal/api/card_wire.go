@@ -48,6 +48,13 @@ type cardWire struct {
 	// CanRunAdHoc tells whether the person may ask the question anew: edit
 	// it, drill into it, build on it. Only a single card has it.
 	CanRunAdHoc *bool `json:"can_run_adhoc_query,omitempty"`
+	*costWire
+}
+
+// costWire is what the latest runs of a card took. Only a single card has it.
+type costWire struct {
+	AverageQueryTime *float64   `json:"average_query_time"` // in milliseconds
+	LastQueryStart   *time.Time `json:"last_query_start"`
 }
 
 // rawOr is stored JSON, or what stands for none.
@@ -65,7 +72,20 @@ func (a *API) cardWire(r *request, c store.Card) (cardWire, error) {
 		return cardWire{}, err
 	}
 	list[0].CanRunAdHoc = new(a.door.CanRunAdHoc(r.ctx(), r.access.User(), c))
-	return list[0], nil
+	cost, err := a.store.CardCost(r.ctx(), c.ID)
+	list[0].costWire = costOf(cost)
+	return list[0], err
+}
+
+func costOf(c store.Cost) *costWire {
+	w := &costWire{}
+	if !c.Last.IsZero() {
+		w.LastQueryStart = &c.Last
+	}
+	if c.Average > 0 {
+		w.AverageQueryTime = new(float64(c.Average) / float64(time.Millisecond))
+	}
+	return w
 }
 
 // cardsWire is the answer with cards that the person may read.

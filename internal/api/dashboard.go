@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/json"
 	"slices"
 
 	"github.com/sluice-bi/sluice/internal/dataset"
@@ -89,8 +88,9 @@ func (a *API) dashcardRequest(r *request) (dataset.Request, store.Card, error) {
 	if err == nil {
 		err = r.access.Check(permission.ReadCollection, permission.ACollection(c.Collection))
 	}
-	return dataset.Request{Dashboard: d.ID, Dashcard: d.Dashcards[i].ID, Card: card,
-		Parameters: json.RawMessage(bodyOf[cardRunWire](r).Parameters), Context: "dashboard"}, c, err
+	ask := bodyOf[cardRunWire](r).request(card, "dashboard")
+	ask.Dashboard, ask.Dashcard = d.ID, d.Dashcards[i].ID
+	return ask, c, err
 }
 
 func (a *API) runDashcard(r *request) (any, error) {

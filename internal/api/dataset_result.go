@@ -23,8 +23,9 @@ type resultWire struct {
 	DatabaseID           catalog.DatabaseID `json:"database_id"`
 	StartedAt            time.Time          `json:"started_at"`
 	JSONQuery            Object             `json:"json_query"`
-	AverageExecutionTime *int               `json:"average_execution_time"`
-	Status               string             `json:"status"` // "completed" or "failed"
+	Cached               *time.Time         `json:"cached"`                 // when the rows were made, if they are kept from then
+	AverageExecutionTime *int64             `json:"average_execution_time"` // how long that took, in milliseconds
+	Status               string             `json:"status"`                 // "completed" or "failed"
 	Context              string             `json:"context"`
 	RowCount             int                `json:"row_count"`
 	RunningTime          int64              `json:"running_time"` // milliseconds
@@ -167,7 +168,13 @@ func (s *resultSink) finish(sum dataset.Summary, failure *dataset.QueryError, to
 	s.field("database_id", databaseOrNull(s.head))
 	s.field("started_at", s.started.UTC())
 	s.field("json_query", rawOr(s.head.Query, "{}"))
-	s.field("average_execution_time", nil)
+	if k := sum.Kept; k != nil {
+		s.field("cached", k.At.UTC())
+		s.field("average_execution_time", k.Took.Milliseconds())
+	} else {
+		s.field("cached", nil)
+		s.field("average_execution_time", nil)
+	}
 	s.field("context", s.head.Context)
 	s.field("row_count", s.rows)
 	s.field("running_time", took.Milliseconds())

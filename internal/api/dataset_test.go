@@ -344,9 +344,9 @@ func TestDownloadLevelsHoldForEveryFormatAndQuestion(t *testing.T) {
 func TestTheSQLOfAQuestionIsForThoseWhoMayWriteIt(t *testing.T) {
 	s := settledWorld(t)
 	question := s.question(s.tableNamed("products"), fields{"limit": 1})
-	before, _ := s.store.QueryRuns(t.Context(), 0)
+	before, _ := s.store.QueryRuns(t.Context(), store.RunQuery{})
 	s.member().post("/api/dataset/native", question).forbidden()
-	runs, err := s.store.QueryRuns(t.Context(), 0)
+	runs, err := s.store.QueryRuns(t.Context(), store.RunQuery{})
 	if err != nil || len(runs) != len(before)+1 || runs[0].Outcome != "denied" || int64(runs[0].User) != s.Member || int64(runs[0].Database) != s.Database ||
 		runs[0].Request == "" || runs[0].Context != "sql-of-question" {
 		t.Errorf("the refusal is not recorded: %+v, %v", runs, err)

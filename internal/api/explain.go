@@ -19,6 +19,8 @@ func explainRoutes() []Route {
 			Summary: "What was changed about permissions, by whom, when and why; the newest first.", handle: (*API).history},
 		{Method: "GET", Path: "/api/permissions/pending", Need: administrator(), Answer: []pendingWire{},
 			Summary: "Tables that are newer than what a group has on their database, and about which nobody has decided.", handle: (*API).pending},
+		{Method: "GET", Path: "/api/permissions/runs", Need: administrator(), Query: runsQuery{}, Answer: runsWire{},
+			Summary: "The questions that were put to databases: by whom, with what outcome and at what cost, and why not; the newest first.", handle: (*API).runs},
 	}
 }
 

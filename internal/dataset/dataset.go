@@ -50,6 +50,7 @@ type Door struct {
 	timeout    time.Duration
 	wait       time.Duration
 	turns      turns
+	results    results
 	zones      zones
 	work       *worker
 	now        func() time.Time

@@ -146,7 +146,7 @@ func (w *world) productSQL() int64 {
 
 // count is how many runs are recorded.
 func (w *world) count() int {
-	runs, err := w.store.QueryRuns(w.t.Context(), 1_000_000)
+	runs, err := w.store.QueryRuns(w.t.Context(), store.RunQuery{Limit: 1_000_000})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -25,6 +25,7 @@ type question struct {
 	database  catalog.DatabaseID
 	card      *int64
 	dashboard *int64
+	ttl       []*int // hours that its result is kept: what the card, then the dashboard says
 }
 
 // find reads the question of a request and checks that the person may reach
@@ -55,7 +56,10 @@ func (d *Door) find(ctx context.Context, access permission.Access, r Request) (q
 	if err != nil {
 		return q, err
 	}
-	q.json = card.DatasetQuery
+	q.json, q.ttl = card.DatasetQuery, []*int{card.CacheTTL}
+	if board != nil {
+		q.ttl = append(q.ttl, board.CacheTTL)
+	}
 	if card.Database != nil {
 		q.database = *card.Database
 	}

@@ -11,7 +11,7 @@ import (
 // record writes a run down, also when whoever asked has gone. A run that
 // cannot be recorded is logged; the person has had the rows by then.
 func (d *Door) record(ctx context.Context, run store.QueryRun, sum Summary, err error) {
-	run.Rows, run.Duration = int64(sum.Rows), sum.Duration
+	run.Rows, run.Duration, run.Cached = int64(sum.Rows), sum.Duration, sum.Kept != nil
 	run.Outcome, run.Reason = reason(err)
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer stop()

@@ -26,6 +26,8 @@ type Request struct {
 	Context   string
 	RequestID string // of the HTTP request; recorded
 
+	Fresh bool // a result that is kept from before will not do
+
 	// MaxRows and MaxRawRows lower the row limits of aggregated and of raw
 	// results; 0 leaves them.
 	MaxRows, MaxRawRows int
@@ -63,4 +65,5 @@ type Summary struct {
 	Rows      int
 	Truncated bool // there were more rows than the limit
 	Duration  time.Duration
+	Kept      *Kept // the rows are those of an earlier run; nil if they are not
 }

@@ -43,7 +43,22 @@ func (d *Door) Run(ctx context.Context, who permission.UserID, r Request, out Si
 	if p, err = d.prepare(ctx, who, r, start); err != nil {
 		return sum, d.answer(ctx, p, err)
 	}
-	conn, release, err := d.connect(ctx, p)
+	db, err := d.database(ctx, p.database)
+	if err != nil {
+		return sum, d.answer(ctx, p, err)
+	}
+	kept, err := d.again(&p, db)
+	if err != nil {
+		return sum, d.answer(ctx, p, err)
+	}
+	if kept != nil {
+		watched, stop := d.watch(ctx, p, out)
+		defer stop()
+		sum, err = d.stream(watched, p, kept.replay(), out)
+		sum.Kept = &kept.Kept
+		return sum, d.answer(ctx, p, ended(watched, err))
+	}
+	conn, release, err := d.connect(ctx, p, db)
 	if err != nil {
 		return sum, d.answer(ctx, p, err)
 	}
@@ -53,11 +68,7 @@ func (d *Door) Run(ctx context.Context, who permission.UserID, r Request, out Si
 	}
 	watched, stop := d.watch(ctx, p, out)
 	defer stop()
-	rows, err := conn.Run(watched, p.statement, p.zone)
-	if err == nil {
-		defer rows.Close()
-		sum, err = d.stream(watched, p, rows, out)
-	}
+	sum, err = d.put(watched, conn, p, db, out)
 	return sum, d.answer(ctx, p, ended(watched, err))
 }
 
@@ -149,7 +160,7 @@ func (d *Door) source(ctx context.Context, p *prepared) (query.Source, error) {
 }
 
 // stream sends the rows, as long as the person may have them.
-func (d *Door) stream(ctx context.Context, p prepared, rows *warehouse.Rows, out Sink) (sum Summary, err error) {
+func (d *Door) stream(ctx context.Context, p prepared, rows rows, out Sink) (sum Summary, err error) {
 	may := func() error {
 		if d.store.Graph() == p.graph {
 			return nil
@@ -218,20 +229,19 @@ func (p *prepared) download() permission.Level {
 	return least
 }
 
-// connect takes a connection to a question's database, with its details as they
-// are now, when it is the person's turn. The caller calls release.
-func (d *Door) connect(ctx context.Context, p prepared) (_ *warehouse.Conn, release func(), err error) {
-	id := p.statement.Database()
-	if err := d.open(ctx, id); err != nil {
+// connect takes a connection to a question's database when it is the person's
+// turn. The caller calls release.
+func (d *Door) connect(ctx context.Context, p prepared, db store.Database) (_ *warehouse.Conn, release func(), err error) {
+	if err := d.open(db); err != nil {
 		return nil, nil, err
 	}
 	waiting, stop := context.WithTimeoutCause(ctx, d.wait, errBusy)
 	defer stop()
-	done, ok := d.turns.take(waiting, id, p.who)
+	done, ok := d.turns.take(waiting, db.ID, p.who)
 	if !ok {
 		return nil, nil, busy(waiting, fmt.Sprintf("You have %d questions running in this database already. Wait for one of them to finish.", share))
 	}
-	conn, err := d.warehouses.Acquire(waiting, id)
+	conn, err := d.warehouses.Acquire(waiting, db.ID)
 	if err != nil {
 		done()
 		if waiting.Err() != nil {
@@ -242,20 +252,25 @@ func (d *Door) connect(ctx context.Context, p prepared) (_ *warehouse.Conn, rele
 	return conn, func() { conn.Release(); done() }, nil
 }
 
-// open makes the database known to the pool as the store has it now.
-func (d *Door) open(ctx context.Context, id catalogID) error {
+// database is a database with its details as they are now.
+func (d *Door) database(ctx context.Context, id catalogID) (store.Database, error) {
 	db, err := d.store.Database(ctx, id)
 	if errors.Is(err, ErrNotFound) {
 		d.warehouses.Forget(id)
 	}
 	if err != nil {
-		return fmt.Errorf("database %d: %w", id, err)
+		return db, fmt.Errorf("database %d: %w", id, err)
 	}
+	return db, nil
+}
+
+// open makes the database known to the pool with these details.
+func (d *Door) open(db store.Database) (err error) {
 	details := db.Details
 	if db.Sample {
 		if details, err = d.sampleHere(details); err != nil {
 			return err
 		}
 	}
-	return d.warehouses.Open(id, db.Engine, details)
+	return d.warehouses.Open(db.ID, db.Engine, details)
 }

@@ -39,7 +39,7 @@ func (d *Door) Work(ctx context.Context) {
 // closes the pool and the store after it.
 func (d *Door) Close() { d.work.close() }
 
-// plan adds the syncs that are due, and forgets old jobs.
+// plan adds the syncs that are due, and forgets old jobs and runs.
 func (d *Door) plan(ctx context.Context, now time.Time) error {
 	all, err := d.store.Databases(ctx)
 	if err != nil {
@@ -60,7 +60,7 @@ func (d *Door) plan(ctx context.Context, now time.Time) error {
 			return err
 		}
 	}
-	return d.store.TrimJobs(ctx, now.Add(-keepJobs))
+	return errors.Join(d.store.TrimJobs(ctx, now.Add(-keepJobs)), d.store.TrimQueryRuns(ctx, now.Add(-keepRuns), mostRuns))
 }
 
 // schedule is when something is done, in Metabase's words. Times are in UTC.

@@ -175,7 +175,11 @@ func (d *Door) sync(ctx context.Context, by store.Actor, id catalog.DatabaseID, 
 
 func (d *Door) readSchema(ctx context.Context, by store.Actor, id catalog.DatabaseID, at *progress) (*SyncReport, error) {
 	at.set("connecting", 0)
-	if err := d.open(ctx, id); err != nil {
+	db, err := d.database(ctx, id)
+	if err == nil {
+		err = d.open(db)
+	}
+	if err != nil {
 		return nil, connectionError(err)
 	}
 	admin, err := d.warehouses.Admin(id)

@@ -23,6 +23,8 @@ const (
 	lookEvery  = 2 * time.Second  // for jobs to take up
 	planEvery  = 30 * time.Second // for what the schedules want
 	keepJobs   = 30 * 24 * time.Hour
+	keepRuns   = 90 * 24 * time.Hour
+	mostRuns   = 1_000_000
 	maxJob     = time.Hour // of one job
 	maxTries   = 3         // of one job, when servers go away under it
 	atOnce     = 2         // jobs that one server takes up from others

@@ -226,7 +226,7 @@ func fails(t *testing.T, err error, kind string) string {
 // lastRun is the newest record.
 func (w *world) lastRun() store.QueryRun {
 	w.t.Helper()
-	runs, err := w.store.QueryRuns(w.t.Context(), 1)
+	runs, err := w.store.QueryRuns(w.t.Context(), store.RunQuery{Limit: 1})
 	if err != nil || len(runs) != 1 {
 		w.t.Fatalf("%v, %v", runs, err)
 	}

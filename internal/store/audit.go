@@ -6,48 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/sluice-bi/sluice/internal/catalog"
 	"github.com/sluice-bi/sluice/internal/permission"
 )
-
-// QueryRun is one question put to a warehouse, or refused before it got there.
-type QueryRun struct {
-	At        time.Time // set by RecordQuery when zero
-	User      permission.UserID
-	Database  catalog.DatabaseID
-	Card      *int64
-	Dashboard *int64
-	Native    bool
-	Context   string // "ad-hoc", "question", "csv-download", ...
-	Rows      int64
-	Duration  time.Duration
-	Outcome   string // "completed", "failed", "denied" or "cancelled"
-	Reason    string // why it was not completed, for administrators
-	Request   string
-}
-
-// RecordQuery writes a run down.
-func (s *Store) RecordQuery(ctx context.Context, run QueryRun) error {
-	if run.At.IsZero() {
-		run.At = s.now()
-	}
-	_, err := conn{s, s.writes}.exec(ctx, `insert into query_runs (at, user_id, database_id, card_id, dashboard_id, native, context, row_count,
-		microseconds, outcome, reason, request) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
-		run.At, run.User, run.Database, run.Card, run.Dashboard, run.Native, run.Context, run.Rows,
-		run.Duration.Microseconds(), run.Outcome, run.Reason, run.Request)
-	return err
-}
-
-// QueryRuns lists runs newest first, at most limit of them (0: 100).
-func (s *Store) QueryRuns(ctx context.Context, limit int) ([]QueryRun, error) {
-	return list(ctx, s.reader(), func(row scanner) (r QueryRun, err error) {
-		var micros int64
-		err = row.Scan(moment{&r.At}, &r.User, &r.Database, &r.Card, &r.Dashboard, &r.Native, &r.Context, &r.Rows, &micros, &r.Outcome, &r.Reason, &r.Request)
-		r.Duration = time.Duration(micros) * time.Microsecond
-		return r, err
-	}, `select at, user_id, database_id, card_id, dashboard_id, native, context, row_count, microseconds, outcome, reason, request
-		from query_runs`+fmt.Sprintf(" order by id desc limit %d", orHundred(limit)))
-}
 
 // AuditEvent is one recorded act: a change of permissions, or what else an
 // administrator may have to explain later.
