@@ -48,7 +48,7 @@ func (p *parser) native(n *node, key string) (*native, error) {
 			q.at = v
 			q.text, err = v.word()
 		case v.kind == isNull:
-		case k == "template-tags":
+		case k == "template-tags", k == "template_tags": // as many programs write it
 			q.tags, err = p.tags(v)
 		case k == "collection" || ignored(k): // a document database's
 		default:

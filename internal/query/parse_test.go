@@ -138,6 +138,7 @@ func TestMistakesAreNamedWithTheirPath(t *testing.T) {
 		{"a variable of a type for later", `{"database":1,"type":"native","native":{"query":"select {{x}}","template-tags":{"x":{"type":"temporal-unit"}}}}`, "native.template-tags.x", "not supported"},
 		{"a question without a number", `{"database":1,"type":"native","native":{"query":"select * from {{#sales}}"}}`, "native.query", "by its number"},
 		{"a snippet without a name", `{"database":1,"type":"native","native":{"query":"{{snippet: }}"}}`, "native.query", "the name of a snippet"},
+		{"a tag without a type, in the other spelling", `{"database":1,"type":"native","native":{"query":"select 1","template_tags":{"x":{}}}}`, "native.template_tags.x", "no type"},
 		{"a tag without a type", `{"database":1,"type":"native","native":{"query":"select 1","template-tags":{"x":{}}}}`, "native.template-tags.x", "no type"},
 		{"a tag under another name", `{"database":1,"type":"native","native":{"query":"select 1","template-tags":{"x":{"name":"y","type":"text"}}}}`, "native.template-tags.x.name", "must be the name"},
 
@@ -251,6 +252,7 @@ func TestKeysBesideTheQuestionAreIgnored(t *testing.T) {
 		`{"database":1,"type":"query","query":{"source-table":4,"filter":null,"limit":null,"source-metadata":[{}],"aggregation-idents":{}},"native":{"x":1},"middleware":{},"constraints":{"max-results":5},"pretty":true,"parameters":[{"id":"x","value":null}]}`,
 		`{"database":1,"type":"native","native":{"query":"select 1","collection":"x","template-tags":{}},"query":{}}`,
 		`{"database":1,"native":{"query":"select 1"}}`,
+		`{"database":1,"type":"native","native":{"query":"select {{x}}","template_tags":{"x":{"type":"text"}}},"parameters":[]}`,
 		`{"lib/type":"mbql/query","lib/metadata":null,"database":1,"stages":[{"lib/type":"mbql.stage/native","native":"select 1"}]}`,
 	} {
 		parse(t, text)
