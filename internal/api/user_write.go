@@ -133,13 +133,15 @@ func (a *API) createUser(r *request) (any, error) {
 	return fullUser(u), nil
 }
 
+// userBody is what to change about a person. A null empties names, locale and
+// attributes, as Metabase does: providers send it for what they do not set.
 type userBody struct {
-	Email           *string     `json:"email" rule:"email"`
-	FirstName       *string     `json:"first_name" rule:"max=254"`
-	LastName        *string     `json:"last_name" rule:"max=254"`
-	Locale          *string     `json:"locale" rule:"locale"`
-	LoginAttributes *attributes `json:"login_attributes"`
-	IsSuperuser     *bool       `json:"is_superuser"`
+	Email           *string         `json:"email" rule:"email"`
+	FirstName       Opt[string]     `json:"first_name" rule:"max=254"`
+	LastName        Opt[string]     `json:"last_name" rule:"max=254"`
+	Locale          Opt[string]     `json:"locale" rule:"locale"`
+	LoginAttributes Opt[attributes] `json:"login_attributes"`
+	IsSuperuser     *bool           `json:"is_superuser"`
 	groupsBody
 }
 
@@ -157,15 +159,18 @@ func (a *API) putUser(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	up := store.UserUpdate{FirstName: in.FirstName, LastName: in.LastName}
+	up := store.UserUpdate{Locale: in.Locale.Change()}
+	if in.FirstName.Set {
+		up.FirstName = &in.FirstName.Value
+	}
+	if in.LastName.Set {
+		up.LastName = &in.LastName.Value
+	}
 	if in.Email != nil && !strings.EqualFold(strings.TrimSpace(*in.Email), u.Email) {
 		up.Email = in.Email
 	}
-	if in.Locale != nil {
-		up.Locale = &in.Locale
-	}
-	if in.LoginAttributes != nil && !maps.Equal(u.LoginAttributes, *in.LoginAttributes) {
-		up.LoginAttributes = (*map[string]string)(in.LoginAttributes)
+	if in.LoginAttributes.Set && !maps.Equal(u.LoginAttributes, in.LoginAttributes.Value) {
+		up.LoginAttributes = (*map[string]string)(&in.LoginAttributes.Value)
 	}
 	if in.IsSuperuser != nil && *in.IsSuperuser != u.Superuser {
 		up.Superuser = in.IsSuperuser
