@@ -1,10 +1,12 @@
 package api
 
 import (
+	"encoding/json"
 	"slices"
 
 	"github.com/sluice-bi/sluice/internal/catalog"
 	"github.com/sluice-bi/sluice/internal/permission"
+	"github.com/sluice-bi/sluice/internal/query"
 	"github.com/sluice-bi/sluice/internal/store"
 )
 
@@ -20,7 +22,7 @@ func cardRoutes() []Route {
 			Summary: "Save a question that one may ask, in a collection that one curates", handle: (*API).createCard},
 		{Method: "POST", Path: "/api/card/collections", Need: person(), Body: moveCardsWire{}, Answer: statusWire{},
 			Summary: "Move questions into a collection, all or none", handle: (*API).moveCards},
-		{Method: "GET", Path: "/api/card/{id}", Need: read, Answer: cardWire{},
+		{Method: "GET", Path: "/api/card/{id}", Need: read, Query: cardFormQuery{}, Answer: cardWire{},
 			Summary: "Get a question", handle: (*API).getCard},
 		{Method: "PUT", Path: "/api/card/{id}", Need: curate, Body: cardUpdateWire{}, Answer: cardWire{},
 			Summary: "Change, move, archive or restore a question", handle: (*API).updateCard},
@@ -115,8 +117,37 @@ func (a *API) listCards(r *request) (any, error) {
 	return a.cardsWire(r, cards)
 }
 
+type cardFormQuery struct {
+	// Plain asks for a question that has stages in the form without.
+	Plain bool `query:"legacy-mbql"`
+}
+
 func (a *API) getCard(r *request) (any, error) {
-	return a.cardWire(r, r.object.(store.Card))
+	w, err := a.cardWire(r, r.object.(store.Card))
+	if queryOf[cardFormQuery](r).Plain {
+		w.DatasetQuery = plainForm(w.DatasetQuery)
+	}
+	return w, err
+}
+
+// plainForm writes a question that has stages without them; every other one is
+// as it was sent.
+func plainForm(sent json.RawMessage) json.RawMessage {
+	var form struct {
+		Stages json.RawMessage `json:"stages"`
+	}
+	if json.Unmarshal(sent, &form) != nil || form.Stages == nil {
+		return sent
+	}
+	q, err := query.Parse(sent)
+	if err != nil {
+		return sent
+	}
+	plain, err := json.Marshal(q)
+	if err != nil {
+		return sent
+	}
+	return plain
 }
 
 func (a *API) cardDashboards(r *request) (any, error) {
