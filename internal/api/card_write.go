@@ -146,23 +146,8 @@ func (a *API) updateCard(r *request) (any, error) {
 	if err := knownType(orZero(u.Type)); err != nil {
 		return nil, err
 	}
-	next := was
-	// The same question in other bytes keeps the bytes that were checked.
-	if q, given := b.DatasetQuery.Get(); given && !sameJSON(was.DatasetQuery, json.RawMessage(q)) {
-		next.DatasetQuery = json.RawMessage(q)
-		if err := a.maySave(r, &next); err != nil {
-			return nil, err
-		}
-		if err := r.access.Check(permission.CurateCollection, permission.ACollection(was.Collection)); err != nil {
-			return nil, err
-		}
-		u.Question = &store.CardQuestion{DatasetQuery: next.DatasetQuery, ResultMetadata: next.ResultMetadata,
-			QueryType: next.QueryType, Database: next.Database, Table: next.Table}
-	}
-	if u.Parameters != nil {
-		if err := a.mayParametrise(r, next, u.Parameters); err != nil {
-			return nil, err
-		}
+	if err := a.mayRewrite(r, was, json.RawMessage(b.DatasetQuery.Value), &u); err != nil {
+		return nil, err
 	}
 	var err error
 	if u.Archived, u.Collection, err = a.replace(r, placed{was.Archived, was.Collection}, b.Archived, b.CollectionID); err != nil {
@@ -173,6 +158,29 @@ func (a *API) updateCard(r *request) (any, error) {
 		return nil, err
 	}
 	return a.cardWire(r, c)
+}
+
+// mayRewrite tells whether the person, who curates the card, may make it ask the
+// question, and give it the parameters of the update; the question goes into
+// the update. nil is the question that it asks already.
+func (a *API) mayRewrite(r *request, was store.Card, question json.RawMessage, u *store.CardUpdate) error {
+	next := was
+	// The same question in other bytes keeps the bytes that were checked.
+	if len(question) > 0 && !sameJSON(was.DatasetQuery, question) {
+		next.DatasetQuery = question
+		if err := a.maySave(r, &next); err != nil {
+			return err
+		}
+		if err := r.access.Check(permission.CurateCollection, permission.ACollection(was.Collection)); err != nil {
+			return err
+		}
+		u.Question = &store.CardQuestion{DatasetQuery: next.DatasetQuery, ResultMetadata: next.ResultMetadata,
+			QueryType: next.QueryType, Database: next.Database, Table: next.Table}
+	}
+	if u.Parameters == nil {
+		return nil
+	}
+	return a.mayParametrise(r, next, u.Parameters)
 }
 
 // placed is where a card or dashboard is.

@@ -118,7 +118,7 @@ func (f fixture) names() map[string]string {
 	for name, id := range map[string]int64{
 		"$admin": f.Admin, "$member": f.Member, "$outsider": f.Outsider, "$group": f.Group, "$membership": f.Membership, "$api_key": f.APIKey,
 		"$collection": f.Collection, "$closed": f.Closed, "$database": f.Database, "$table": f.Table, "$field": f.Field,
-		"$card": f.Card, "$closed_card": f.ClosedCard, "$dashboard": f.Dashboard, "$dashcard": f.Dashcard,
+		"$card": f.Card, "$closed_card": f.ClosedCard, "$dashboard": f.Dashboard, "$dashcard": f.Dashcard, "$revision": f.Revision,
 	} {
 		n[name] = fmt.Sprint(id)
 	}
@@ -151,6 +151,7 @@ func (f fixture) address(rt *Route) string {
 			"user": fmt.Sprint(f.Member), "group": fmt.Sprint(f.Group), "membership": fmt.Sprint(f.Membership), "api-key": fmt.Sprint(f.APIKey),
 			"collection": fmt.Sprint(f.Collection), "database": fmt.Sprint(f.Database), "db": fmt.Sprint(f.Database), "table": fmt.Sprint(f.Table), "field": fmt.Sprint(f.Field),
 			"card": fmt.Sprint(f.Card), "dashboard": fmt.Sprint(f.Dashboard), "dashcard": fmt.Sprint(f.Dashcard),
+			"revision":             "card",
 			"native-query-snippet": fmt.Sprint(f.Snippet),
 			"setting":              "user-visibility", "query": "json", "dataset": "json", "schema": "main",
 		}[noun]

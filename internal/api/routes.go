@@ -14,7 +14,8 @@ func routes() []Route {
 		collectionRoutes(),
 		cardRoutes(), // saved questions
 		dashboardRoutes(),
-		snippetRoutes(), // SQL that people share
+		revisionRoutes(), // what those two were
+		snippetRoutes(),  // SQL that people share
 		databaseRoutes(),
 		tableRoutes(),
 		fieldRoutes(),

@@ -257,9 +257,9 @@ type fixture struct {
 	Closed                    int64 // a collection of administrators
 	Database                  int64 // the sample; the group has the query builder on it
 	Table, Field              int64
-	Card, ClosedCard          int64 // in Collection, in Closed
-	Dashboard, Dashcard       int64 // in Collection; the place of Card on it
-	Snippet                   int64
+	Card, ClosedCard          int64  // in Collection, in Closed
+	Dashboard, Dashcard       int64  // in Collection; the place of Card on it
+	Snippet, Revision         int64  // Revision is of Card
 	Warehouse                 string // the file of the sample database
 }
 
@@ -451,5 +451,10 @@ func makeSettled(t *testing.T, c store.Config, dir string) fixture {
 		t.Fatal(err)
 	}
 	f.Snippet = sn.ID
+	pasts, err := w.store.CardPasts(t.Context(), f.Card)
+	if err != nil || len(pasts) != 1 {
+		t.Fatal(pasts, err)
+	}
+	f.Revision = pasts[0].ID
 	return f
 }

@@ -50,6 +50,7 @@ type CardUpdate struct {
 	Collection                    *permission.CollectionID // moves it
 	Archived                      *bool
 	CollectionPosition, CacheTTL  **int
+	Reversion                     bool // it brings back what the card was
 }
 
 // CardQuestion is what a card asks, with what was found out about it.
@@ -129,9 +130,6 @@ func (s *Store) Cards(ctx context.Context, q CardQuery) ([]Card, error) {
 // Creator is who when zero. *InvalidError for a blank name or a collection,
 // database, table or dashboard that is missing or archived.
 func (s *Store) CreateCard(ctx context.Context, who Actor, n Card) (made Card, err error) {
-	if n.Creator == 0 {
-		n.Creator = who.User
-	}
 	now := s.now()
 	err = s.tx(ctx, func(c conn) error {
 		if n.CollectionPosition != nil {
@@ -139,13 +137,16 @@ func (s *Store) CreateCard(ctx context.Context, who Actor, n Card) (made Card, e
 				return err
 			}
 		}
-		made, err = c.createCard(ctx, n, now)
+		made, err = c.createCard(ctx, who, n, now)
 		return err
 	})
 	return made, err
 }
 
-func (c conn) createCard(ctx context.Context, n Card, now time.Time) (Card, error) {
+func (c conn) createCard(ctx context.Context, who Actor, n Card, now time.Time) (Card, error) {
+	if n.Creator == 0 {
+		n.Creator = who.User
+	}
 	if err := c.checkCard(ctx, &n, Card{}); err != nil {
 		return Card{}, err
 	}
@@ -159,7 +160,10 @@ func (c conn) createCard(ctx context.Context, n Card, now time.Time) (Card, erro
 		n.Name, fold(n.Name), n.Description, n.Display, n.DatasetQuery, n.VisualizationSettings, n.Parameters, n.ParameterMappings,
 		n.ResultMetadata, n.Type, n.QueryType, n.Database, n.Table, null(n.Collection), n.CollectionPosition, n.CacheTTL, n.Archived,
 		n.Creator, newEntityID(), now, n.Dashboard)
-	return made, gone(err)
+	if err != nil {
+		return Card{}, gone(err)
+	}
+	return made, c.keepFirst(ctx, who, Past{At: now, Card: &made})
 }
 
 // UpdateCard changes a card that was as given when it was decided that who may
@@ -183,7 +187,7 @@ func (s *Store) UpdateCard(ctx context.Context, who Actor, was Card, u CardUpdat
 		if u.stale(was, is) {
 			return fmt.Errorf("card %d: %w", was.ID, ErrChanged)
 		}
-		n := u.over(is)
+		before, n := Past{At: was.UpdatedAt, Card: new(is)}, u.over(is)
 		if err := c.checkCard(ctx, &n, is); err != nil {
 			return err
 		}
@@ -198,7 +202,10 @@ func (s *Store) UpdateCard(ctx context.Context, who Actor, was Card, u CardUpdat
 			n.Name, fold(n.Name), n.Description, n.Display, n.DatasetQuery, n.VisualizationSettings, n.Parameters, n.ParameterMappings,
 			n.ResultMetadata, n.Type, n.QueryType, n.Database, n.Table, null(n.Collection), n.CollectionPosition, n.CacheTTL, n.Archived,
 			n.ID)
-		return gone(err)
+		if err != nil {
+			return gone(err)
+		}
+		return c.keep(ctx, who, before, Past{At: now, Reversion: u.Reversion, Card: &is})
 	})
 	return is, err
 }

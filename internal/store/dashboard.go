@@ -70,6 +70,7 @@ type DashboardUpdate struct {
 	CollectionPosition, CacheTTL **int
 	Tabs                         []Tab
 	Dashcards                    []Dashcard
+	Reversion                    bool // it brings back what the dashboard was
 }
 
 // DashboardQuery selects dashboards.
@@ -194,10 +195,7 @@ func (s *Store) CreateDashboard(ctx context.Context, who Actor, n Dashboard, car
 		}
 		saved := make([]int64, len(cards))
 		for i, card := range cards {
-			if card.Creator == 0 {
-				card.Creator = who.User
-			}
-			made, err := c.createCard(ctx, card, now)
+			made, err := c.createCard(ctx, who, card, now)
 			if err != nil {
 				return err
 			}
@@ -215,8 +213,10 @@ func (s *Store) CreateDashboard(ctx context.Context, who Actor, n Dashboard, car
 		if err := (layout{conn: c, ctx: ctx, now: now, dashboard: id}).write(n, Dashboard{}); err != nil {
 			return err
 		}
-		made, err = readDashboard(ctx, c, id)
-		return err
+		if made, err = readDashboard(ctx, c, id); err != nil {
+			return err
+		}
+		return c.keepFirst(ctx, who, Past{At: now, Dashboard: &made})
 	})
 	return made, err
 }
@@ -274,7 +274,7 @@ func (s *Store) UpdateDashboard(ctx context.Context, who Actor, was Dashboard, u
 			connects && (!bytes.Equal(is.Parameters, was.Parameters) || !slices.EqualFunc(is.Dashcards, was.Dashcards, Dashcard.same)) {
 			return fmt.Errorf("dashboard %d: %w", was.ID, ErrChanged)
 		}
-		n := u.over(is)
+		before, n := Past{At: was.UpdatedAt, Dashboard: new(is)}, u.over(is)
 		if err := c.checkDashboard(ctx, &n, is); err != nil {
 			return err
 		}
@@ -292,8 +292,10 @@ func (s *Store) UpdateDashboard(ctx context.Context, who Actor, was Dashboard, u
 		if err := (layout{conn: c, ctx: ctx, now: now, dashboard: n.ID}).write(n, is); err != nil {
 			return err
 		}
-		is, err = readDashboard(ctx, c, n.ID)
-		return err
+		if is, err = readDashboard(ctx, c, n.ID); err != nil {
+			return err
+		}
+		return c.keep(ctx, who, before, Past{At: now, Reversion: u.Reversion, Dashboard: &is})
 	})
 	return is, err
 }

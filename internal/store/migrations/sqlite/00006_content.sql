@@ -14,7 +14,7 @@ CREATE TABLE snippets (
 );
 
 -- What a card or a dashboard was after a write; see past.go. One of the two is
--- null. state is null for one that was too large to keep.
+-- null.
 CREATE TABLE pasts (
     id           INTEGER PRIMARY KEY AUTOINCREMENT,
     card_id      INTEGER REFERENCES cards (id) ON DELETE CASCADE,
@@ -23,7 +23,7 @@ CREATE TABLE pasts (
     user_id      INTEGER,
     creation     BOOLEAN NOT NULL,
     reversion    BOOLEAN NOT NULL,
-    state        TEXT
+    state        TEXT NOT NULL
 );
 CREATE INDEX pasts_card ON pasts (card_id, id);
 CREATE INDEX pasts_dashboard ON pasts (dashboard_id, id);

@@ -1,0 +1,239 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/sluice-bi/sluice/internal/permission"
+)
+
+// Past is a revision of a card or dashboard: what it was after a write. It is
+// kept in the transaction of the write. Of the card or dashboard only what
+// people set is there, without pins, and of one that was too large to keep (see
+// mostPast) only the collection that it lay in.
+type Past struct {
+	ID        int64
+	At        time.Time
+	User      permission.UserID // who wrote; 0 for a state found in which nobody had left it
+	Creation  bool
+	Reversion bool
+	TooLarge  bool
+	Card      *Card
+	Dashboard *Dashboard
+}
+
+// Bounds of what is kept of one card or dashboard.
+const (
+	mostPasts = 15      // as Metabase
+	mostPast  = 4 << 20 // bytes
+)
+
+// Collection is where it lay.
+func (p Past) Collection() permission.CollectionID {
+	if p.Card != nil {
+		return p.Card.Collection
+	}
+	return p.Dashboard.Collection
+}
+
+// CardPasts lists what a card was, newest first; the first is what it is.
+func (s *Store) CardPasts(ctx context.Context, id int64) ([]Past, error) {
+	return s.pasts(ctx, Past{Card: &Card{ID: id}})
+}
+
+// DashboardPasts lists what a dashboard was, newest first; the first is what it
+// is.
+func (s *Store) DashboardPasts(ctx context.Context, id int64) ([]Past, error) {
+	return s.pasts(ctx, Past{Dashboard: &Dashboard{ID: id}})
+}
+
+func (s *Store) pasts(ctx context.Context, of Past) ([]Past, error) {
+	column, id := of.item()
+	return list(ctx, s.reader(), func(row scanner) (p Past, err error) {
+		var state json.RawMessage
+		if err := row.Scan(&p.ID, moment{&p.At}, &p.User, &p.Creation, &p.Reversion, document{&state}); err != nil {
+			return p, err
+		}
+		return p, p.decode(state, of)
+	}, "select id, at, coalesce(user_id, 0), creation, reversion, state from pasts where "+column+" = $1 order by id desc", id)
+}
+
+// item is the column that names whose past it is, and what stands there.
+func (p Past) item() (column string, id int64) {
+	if p.Card != nil {
+		return "card_id", p.Card.ID
+	}
+	return "dashboard_id", p.Dashboard.ID
+}
+
+// keepFirst keeps what was created.
+func (c conn) keepFirst(ctx context.Context, who Actor, made Past) error {
+	made.User, made.Creation = who.User, true
+	state, err := made.encode()
+	if err != nil {
+		return err
+	}
+	return c.insertPast(ctx, made, state)
+}
+
+// keep keeps what a write made of something, if it is anything else than
+// before. What it was before is kept, too, if that came about in another way
+// than by such a write: with a collection, by the deletion of a card, or by a
+// Sluice that kept nothing.
+func (c conn) keep(ctx context.Context, who Actor, before, after Past) error {
+	was, err := before.encode()
+	if err != nil {
+		return err
+	}
+	is, err := after.encode()
+	if err != nil || was == is {
+		return err
+	}
+	column, id := after.item()
+	last, err := one(ctx, c, value[string], "select state from pasts where "+column+" = $1 order by id desc limit 1", id)
+	if otherwise(err, nil) != nil {
+		return err
+	}
+	if last != was {
+		if err := c.insertPast(ctx, before, was); err != nil {
+			return err
+		}
+	}
+	after.User = who.User
+	if err := c.insertPast(ctx, after, is); err != nil {
+		return err
+	}
+	_, err = c.exec(ctx, fmt.Sprintf(`delete from pasts where %[1]s = $1 and id <
+		(select min(id) from (select id from pasts where %[1]s = $1 order by id desc limit %[2]d) as newest)`, column, mostPasts), id)
+	return err
+}
+
+func (c conn) insertPast(ctx context.Context, p Past, state string) error {
+	column, id := p.item()
+	_, err := c.exec(ctx, "insert into pasts ("+column+", at, user_id, creation, reversion, state) values ($1, $2, $3, $4, $5, $6)",
+		id, p.At, null(p.User), p.Creation, p.Reversion, state)
+	return err
+}
+
+// The stored form: what people set, and where it lay.
+type (
+	cardState struct {
+		Name        string                  `json:"name"`
+		Description *string                 `json:"description,omitempty"`
+		Display     string                  `json:"display"`
+		Type        string                  `json:"type"`
+		Query       exact                   `json:"query,omitempty"`
+		QueryType   *string                 `json:"query_type,omitempty"`
+		Settings    exact                   `json:"settings,omitempty"`
+		Parameters  exact                   `json:"parameters,omitempty"`
+		Mappings    exact                   `json:"mappings,omitempty"`
+		Collection  permission.CollectionID `json:"collection"`
+		CacheTTL    *int                    `json:"cache_ttl,omitempty"`
+		Archived    bool                    `json:"archived,omitempty"`
+		TooLarge    string                  `json:"too_large,omitempty"` // the digest of what it was
+	}
+	dashboardState struct {
+		Name             string                  `json:"name"`
+		Description      *string                 `json:"description,omitempty"`
+		Parameters       exact                   `json:"parameters,omitempty"`
+		Width            string                  `json:"width"`
+		AutoApplyFilters bool                    `json:"auto_apply,omitempty"`
+		Collection       permission.CollectionID `json:"collection"`
+		CacheTTL         *int                    `json:"cache_ttl,omitempty"`
+		Archived         bool                    `json:"archived,omitempty"`
+		Tabs             []tabState              `json:"tabs,omitempty"`
+		Dashcards        []dashcardState         `json:"dashcards,omitempty"`
+		TooLarge         string                  `json:"too_large,omitempty"` // the digest of what it was
+	}
+	tabState struct {
+		ID   int64  `json:"id"`
+		Name string `json:"name"`
+	}
+	dashcardState struct {
+		ID         int64   `json:"id"`
+		Card       *int64  `json:"card,omitempty"`
+		Tab        *int64  `json:"tab,omitempty"`
+		Row        int     `json:"row"`
+		Col        int     `json:"col"`
+		SizeX      int     `json:"size_x"`
+		SizeY      int     `json:"size_y"`
+		Settings   exact   `json:"settings,omitempty"`
+		Mappings   exact   `json:"mappings,omitempty"`
+		Parameters exact   `json:"parameters,omitempty"`
+		Series     []int64 `json:"series,omitempty"`
+	}
+)
+
+// exact is JSON in JSON that keeps its bytes, as a text.
+type exact json.RawMessage
+
+// MarshalJSON writes the bytes as a text.
+func (e exact) MarshalJSON() ([]byte, error) { return json.Marshal(string(e)) }
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (e *exact) UnmarshalJSON(data []byte) error {
+	var text string
+	err := json.Unmarshal(data, &text)
+	*e = exact(text)
+	return err
+}
+
+func (p Past) encode() (string, error) {
+	var whole any
+	var place func(digest string) any
+	if c := p.Card; c != nil {
+		whole = cardState{c.Name, c.Description, c.Display, c.Type, exact(c.DatasetQuery), c.QueryType, exact(c.VisualizationSettings),
+			exact(c.Parameters), exact(c.ParameterMappings), c.Collection, c.CacheTTL, c.Archived, ""}
+		place = func(digest string) any { return cardState{Collection: c.Collection, TooLarge: digest} }
+	} else {
+		d := p.Dashboard
+		s := dashboardState{d.Name, d.Description, exact(d.Parameters), d.Width, d.AutoApplyFilters, d.Collection, d.CacheTTL, d.Archived, nil, nil, ""}
+		for _, t := range d.Tabs {
+			s.Tabs = append(s.Tabs, tabState{t.ID, t.Name})
+		}
+		for _, dc := range d.Dashcards {
+			s.Dashcards = append(s.Dashcards, dashcardState{dc.ID, dc.Card, dc.Tab, dc.Row, dc.Col, dc.SizeX, dc.SizeY,
+				exact(dc.VisualizationSettings), exact(dc.ParameterMappings), exact(dc.InlineParameters), dc.Series})
+		}
+		whole = s
+		place = func(digest string) any { return dashboardState{Collection: d.Collection, TooLarge: digest} }
+	}
+	data, err := json.Marshal(whole)
+	if len(data) > mostPast {
+		data, err = json.Marshal(place(fmt.Sprintf("%x", sha256.Sum256(data))))
+	}
+	return string(data), err
+}
+
+// decode reads a stored state as the past of what of is.
+func (p *Past) decode(state json.RawMessage, of Past) error {
+	if of.Card != nil {
+		var s cardState
+		if err := json.Unmarshal(state, &s); err != nil {
+			return err
+		}
+		p.TooLarge = s.TooLarge != ""
+		p.Card = &Card{ID: of.Card.ID, Name: s.Name, Description: s.Description, Display: s.Display, Type: s.Type, DatasetQuery: json.RawMessage(s.Query),
+			QueryType: s.QueryType, VisualizationSettings: json.RawMessage(s.Settings), Parameters: json.RawMessage(s.Parameters),
+			ParameterMappings: json.RawMessage(s.Mappings), Collection: s.Collection, CacheTTL: s.CacheTTL, Archived: s.Archived}
+		return nil
+	}
+	var s dashboardState
+	if err := json.Unmarshal(state, &s); err != nil {
+		return err
+	}
+	p.TooLarge = s.TooLarge != ""
+	p.Dashboard = &Dashboard{ID: of.Dashboard.ID, Name: s.Name, Description: s.Description, Parameters: json.RawMessage(s.Parameters), Width: s.Width,
+		AutoApplyFilters: s.AutoApplyFilters, Collection: s.Collection, CacheTTL: s.CacheTTL, Archived: s.Archived}
+	for i, t := range s.Tabs {
+		p.Dashboard.Tabs = append(p.Dashboard.Tabs, Tab{ID: t.ID, Name: t.Name, Position: i})
+	}
+	for _, d := range s.Dashcards {
+		p.Dashboard.Dashcards = append(p.Dashboard.Dashcards, Dashcard{ID: d.ID, Card: d.Card, Tab: d.Tab, Row: d.Row, Col: d.Col, SizeX: d.SizeX, SizeY: d.SizeY,
+			VisualizationSettings: json.RawMessage(d.Settings), ParameterMappings: json.RawMessage(d.Mappings), InlineParameters: json.RawMessage(d.Parameters), Series: d.Series})
+	}
+	return nil
+}
