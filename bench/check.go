@@ -136,11 +136,12 @@ func (b *bench) check() error {
 	return b.others(w, s.store.Graph(), asks)
 }
 
-// pass asks all questions and counts the yeses.
+// pass asks all questions and counts the yeses. It is may, written out like the
+// look-up in the array that it is compared with.
 func pass(g *permission.Graph, asks []asked) int {
 	n := 0
 	for _, a := range asks {
-		n += one(may(g, a))
+		n += one(g.AccessOf(permission.UserID(a.user)+firstUser).Can(permission.QueryTable, permission.ATable(catalog.TableID(a.table)+firstTable)))
 	}
 	return n
 }

@@ -36,31 +36,28 @@ func (a Access) Graph() *Graph { return a.g }
 
 // Can tells whether the person has the right. It does not allocate.
 func (a Access) Can(r Right, on Object) bool {
-	if a.stamp == 0 || on.kind != aTable || r-SeeTable > DescribeTable-SeeTable {
+	if a.stamp == 0 || on.kind != aTable || r-SeeTable > DescribeTable-SeeTable || a.g.memo == nil {
 		return a.other(r, on)
 	}
 	// From here on it is written out, so that most checks end after one line of
 	// the memo was read.
 	id := catalog.TableID(on.id)
-	d := a.g.catalog.DatabaseOf(id)
-	stamp, number := a.g.stamps.Get(d), uint64(id)/shelf
-	key := a.stamp<<shelfBits | number
-	if b := a.g.memo.lines.Load(); b != nil && number < ofTheBase {
-		// No loop that ends where the key is: the processor need not guess.
-		s := &b.sets[hash(key, stamp)&b.mask]
-		i := one(s[1].key.Load() == key) + 2*one(s[2].key.Load() == key) + 3*one(s[3].key.Load() == key)
-		if l := &s[i%setSize]; l.key.Load() == key {
-			if v := l.value.Load(); v>>valueBits == stamp && d != 0 {
-				return v>>bit(r, id)&1 != 0
-			}
+	key := a.stamp | a.g.stamps.shelves.Get(shelfOf(id))
+	b := a.g.memo.lines.Load()
+	// No loop that ends where the key is: the processor need not guess.
+	s := &b.sets[hash(key)&b.mask]
+	i := one(s[1].key.Load() == key) + 2*one(s[2].key.Load() == key) + 3*one(s[3].key.Load() == key)
+	if l := &s[i%setSize]; l.key.Load() == key {
+		if bits := l.value.Load() >> byteOf(id); bits&known != 0 {
+			return bits>>(r-SeeTable)&1 != 0
 		}
 	}
-	return d != 0 && a.ask(r, id, d, stamp)
+	return a.ask(r, id)
 }
 
 // other answers what is not about a table, and people who are not remembered.
 func (a Access) other(r Right, on Object) bool {
-	if a.stamp != 0 && on.kind == aDatabase && SeeDatabase <= r && r <= ManageDatabase {
+	if a.stamp != 0 && a.g.memo != nil && on.kind == aDatabase && SeeDatabase <= r && r <= ManageDatabase {
 		return a.rememberedDatabase(r, catalog.DatabaseID(on.id))
 	}
 	return a.decide(r, on, nil)

@@ -139,7 +139,7 @@ func (g *Graph) setUser(u User, groups []GroupID) {
 	n := &user{User: u, groups: groups}
 	g.users = g.users.Set(u.ID, n)
 	if u.Active {
-		g.active = g.active.Set(u.ID, seat{n, g.memo.next()})
+		g.active = g.active.Set(u.ID, seat{n, g.memory.person()})
 	} else if g.active.Get(u.ID).user != nil {
 		g.active = g.active.Set(u.ID, seat{})
 	}

@@ -75,7 +75,7 @@ func benchGraph(b *testing.B, n int) *permission.Graph {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return g
+	return g.Settled()
 }
 
 func tableOf(db, t int) catalog.TableID { return catalog.TableID(db*tablesEach + t + 1) }

@@ -129,13 +129,35 @@ func TestAChangeTouchesWhomItConcernsAndNobodyElse(t *testing.T) {
 	}
 }
 
+// TestWhatIsRememberedOfATableGoesWithIt: a table that is not there any more,
+// or whose whole database is not, may be asked by nobody.
+func TestWhatIsRememberedOfATableGoesWithIt(t *testing.T) {
+	g := apply(t, shop(), permission.SetGroup{To: &permission.Group{ID: permission.Administrators}}, permission.SetUser{To: &permission.User{ID: ada, Active: true}},
+		permission.SetUser{To: &permission.User{ID: bob, Active: true}}, joins(ada, permission.Administrators))
+	agree(t, "before", g)
+	if !g.AccessOf(ada).Can(permission.QueryTable, permission.ATable(1)) {
+		t.Fatal("an administrator may not ask a table")
+	}
+	gone := *g.Catalog().Table(1)
+	gone.Until = 10
+	for name, c := range map[string]*catalog.Snapshot{
+		"the table": g.Catalog().WithTable(gone, nil), "the database": g.Catalog().WithoutDatabase(1),
+	} {
+		after := g.WithCatalog(c).Settled()
+		if after.AccessOf(ada).Can(permission.QueryTable, permission.ATable(1)) {
+			t.Errorf("%s is not there any more, and the table may be asked", name)
+		}
+		agree(t, name, after)
+	}
+}
+
 func apply(t *testing.T, g *permission.Graph, changes ...permission.Change) *permission.Graph {
 	t.Helper()
 	g, err := g.Apply(changes...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return g
+	return g.Settled()
 }
 
 // agree compares what the graph remembers with what it explains, which is

@@ -108,8 +108,10 @@ type Graph struct {
 	marks       intmap.Map[catalog.TableID, TableMark]
 	strict      intmap.Map[catalog.DatabaseID, bool]
 	reverse     reverse
-	stamps      intmap.Dense[catalog.DatabaseID, uint64]
-	memo        *memo // nil remembers nothing
+	stamps      stamps
+	memo        *memo                                    // nil remembers nothing
+	memory      *memo                                    // what memo is when the graph is settled
+	stale       intmap.Map[catalog.DatabaseID, struct{}] // whose stamps no longer hold
 }
 
 type group struct {

@@ -49,10 +49,12 @@ func TestNoAnswerOutlivesItsState(t *testing.T) {
 			}
 			s.graph = g
 		}
+		s.graph = s.graph.Settled()
 		first, of := s.graph, s.wanted()
 		s.ask(t, first, of, "at first")
 		// A draft that comes to nothing.
 		if other, err := first.Apply(s.drawOther(t)...); err == nil {
+			other = other.Settled()
 			for q := range of {
 				other.AccessOf(q.person).Can(q.right, q.object)
 			}
@@ -65,6 +67,7 @@ func TestNoAnswerOutlivesItsState(t *testing.T) {
 			s.ref.Tables[tb.ID] = to
 			s.ref.Fill(s.graph.Catalog())
 		}
+		s.graph = s.graph.Settled()
 		second, is := s.graph, s.wanted()
 		s.ask(t, second, is, "changed")
 		s.ask(t, first, of, "the old graph")
@@ -96,7 +99,7 @@ func TestReadersAndWritersShareTheMemory(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		g = n
+		g = n.Settled()
 	}
 	apply(permission.SetGroup{To: &permission.Group{ID: 3}})
 	for u := range permission.UserID(20) {
@@ -114,7 +117,7 @@ func TestReadersAndWritersShareTheMemory(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		states = append(states, d.Graph())
+		states = append(states, d.Graph().Settled())
 	}
 	var wg sync.WaitGroup
 	for worker := range 4 {

@@ -52,6 +52,7 @@ func drawScene(t *rapid.T, tidy bool) *scene {
 	s.drawLevels(t)
 	s.drawPolicies(t)
 	s.drawCollections(t)
+	s.graph = s.graph.Settled()
 	return s
 }
 

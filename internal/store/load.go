@@ -65,7 +65,7 @@ func load(ctx context.Context, c conn) (*snapshot, error) {
 			return nil, broken("%s: %w", change, err)
 		}
 	}
-	return &snapshot{l.g, h.revision}, nil
+	return &snapshot{l.g.Settled(), h.revision}, nil
 }
 
 func loadCatalog(ctx context.Context, c conn) (*catalog.Snapshot, error) {

@@ -182,7 +182,7 @@ func catchUp(ctx context.Context, c conn, snap *snapshot, h head) (*snapshot, er
 			return load(ctx, c)
 		}
 	}
-	return &snapshot{g.WithRevisions(h.data, h.collection), h.revision}, nil
+	return &snapshot{g.WithRevisions(h.data, h.collection).Settled(), h.revision}, nil
 }
 
 // catchUpCatalog reads anew what of a catalog has changed since the revision.

@@ -239,7 +239,7 @@ func (w *writer) record(h head) (*snapshot, error) {
 	if err := w.audit("permissions", h.revision, effect, changes); err != nil {
 		return nil, err
 	}
-	return &snapshot{w.graph, h.revision}, w.s.trim(w.ctx, w.conn, w.now)
+	return &snapshot{w.graph.Settled(), h.revision}, w.s.trim(w.ctx, w.conn, w.now)
 }
 
 // audit writes an audit event that is committed with the write.
