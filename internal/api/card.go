@@ -109,6 +109,9 @@ func (a *API) listCards(r *request) (any, error) {
 	cards := slices.DeleteFunc(all, func(c store.Card) bool {
 		return !r.access.Can(right, permission.ACollection(c.Collection))
 	})
+	if q.Filter == "table" { // what lies below a saved question is told to who may be shown it
+		cards = slices.DeleteFunc(cards, func(c store.Card) bool { return !a.door.Shows(r.ctx(), r.access.User(), c) })
+	}
 	if q.Filter == "using_model" || q.Filter == "using_metric" {
 		cards = slices.DeleteFunc(cards, func(c store.Card) bool {
 			return !slices.Contains(a.door.Reach(r.ctx(), r.access.User(), c).Cards, int64(*q.ModelID))

@@ -1,11 +1,13 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"time"
 
 	"github.com/sluice-bi/sluice/internal/catalog"
 	"github.com/sluice-bi/sluice/internal/permission"
+	"github.com/sluice-bi/sluice/internal/query"
 	"github.com/sluice-bi/sluice/internal/store"
 )
 
@@ -72,9 +74,15 @@ func (a *API) cardWire(r *request, c store.Card) (cardWire, error) {
 		return cardWire{}, err
 	}
 	list[0].CanRunAdHoc = new(a.door.CanRunAdHoc(r.ctx(), r.access.User(), c))
-	cost, err := a.store.CardCost(r.ctx(), c.ID)
-	list[0].costWire = costOf(cost)
-	return list[0], err
+	list[0].costWire = &costWire{}
+	if a.door.Shows(r.ctx(), r.access.User(), c) { // that others can run it tells what is there
+		cost, err := a.store.CardCost(r.ctx(), c.ID)
+		if err != nil {
+			return cardWire{}, err
+		}
+		list[0].costWire = costOf(cost)
+	}
+	return list[0], nil
 }
 
 func costOf(c store.Cost) *costWire {
@@ -144,9 +152,44 @@ func (a *API) cardOf(r *request, c store.Card) cardWire {
 		CreatorID: c.Creator, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt,
 		CanWrite: writes, CanRestore: writes && c.ArchivedDirectly, CanDelete: writes && c.Archived,
 	}
-	// Where the results are hidden, so are the names of their columns.
-	if len(c.ResultMetadata) > 0 && !a.door.Shows(r.ctx(), r.access.User(), c) {
-		w.ResultMetadata = json.RawMessage("null")
+	// Where the results are hidden, so are the names of their columns, and the
+	// table below saved questions that the person may not read.
+	switch {
+	case len(c.ResultMetadata) == 0 && c.Table == nil:
+	case a.door.Shows(r.ctx(), r.access.User(), c):
+		w.ResultMetadata = columnsOf(r.access, w.ResultMetadata)
+	default:
+		w.TableID, w.ResultMetadata = nil, json.RawMessage("null")
 	}
 	return w
+}
+
+// columnsOf is the stored columns of a result as the person may see them:
+// whoever saved the question could see more foreign keys.
+func columnsOf(access permission.Access, stored json.RawMessage) json.RawMessage {
+	if !bytes.Contains(stored, []byte(`"fk_target_field_id"`)) {
+		return stored
+	}
+	var columns []query.Column
+	if json.Unmarshal(stored, &columns) != nil {
+		return json.RawMessage("null")
+	}
+	for i := range columns {
+		c := &columns[i]
+		if c.Target == nil {
+			continue
+		}
+		f := catalog.Field{Target: *c.Target}
+		if c.SemanticType != nil {
+			f.SemanticType = *c.SemanticType
+		}
+		if f = access.Field(f); f.Target == 0 {
+			c.Target, c.SemanticType = nil, nullText(f.SemanticType)
+		}
+	}
+	text, err := json.Marshal(columns)
+	if err != nil {
+		return json.RawMessage("null")
+	}
+	return text
 }

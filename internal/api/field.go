@@ -67,6 +67,7 @@ type fieldWire struct {
 }
 
 func fieldOf(access permission.Access, f store.Field) fieldWire {
+	f.Field = access.Field(f.Field)
 	w := fieldWire{ID: f.ID, TableID: f.Table, Name: f.Name, DisplayName: f.DisplayName, Description: nullText(f.Description),
 		DatabaseType: f.DatabaseType, BaseType: f.BaseType, EffectiveType: f.BaseType, SemanticType: nullText(f.SemanticType),
 		VisibilityType: f.VisibilityType, HasFieldValues: "none", PointsOfInterest: f.PointsOfInterest, Caveats: f.Caveats,
@@ -80,8 +81,8 @@ func fieldOf(access permission.Access, f store.Field) fieldWire {
 	case f.BaseType == "type/Text" && f.SemanticType != "type/PK" && f.SemanticType != "type/FK":
 		w.HasFieldValues = "search"
 	}
-	if to := access.Graph().Catalog().Field(f.Target); to != nil && access.Can(permission.SeeTable, permission.ATable(to.Table)) {
-		w.TargetID = &to.ID
+	if f.Target != 0 {
+		w.TargetID = &f.Target
 	}
 	return w
 }

@@ -54,6 +54,8 @@ type foundWire struct {
 	TableSchema  *string             `json:"table_schema"`
 	Position     *int                `json:"collection_position"`
 	CanWrite     bool                `json:"can_write"`
+
+	card *store.Card // of a question; its table is told to who may be shown its results
 }
 
 // foundIn is the collection that something was found in; for the root all of
@@ -92,6 +94,11 @@ func (a *API) search(r *request) (any, error) {
 	})
 	w := searchWire{Total: len(found), Data: append([]foundWire{}, cutPage(found, limit, offset)...), Models: q.Models, AvailableModels: []string{},
 		Limit: p.Limit, Offset: p.Offset, TableDBID: q.Database}
+	for i := range w.Data {
+		if c := w.Data[i].card; c != nil && c.Table != nil && a.door.Shows(r.ctx(), r.access.User(), *c) {
+			w.Data[i].TableID = c.Table
+		}
+	}
 	if len(w.Models) == 0 {
 		w.Models = searchModels[:]
 	}
@@ -135,7 +142,7 @@ func (a *API) findContent(r *request, archived bool) ([]foundWire, error) {
 		if r.access.Can(right, permission.ACollection(c.Collection)) {
 			i := cardItem(r.access, c)
 			f := foundWire{ID: c.ID, Model: i.Model, Name: c.Name, Description: c.Description, Archived: &c.Archived, Collection: in[c.Collection],
-				Display: &c.Display, DatabaseID: c.Database, TableID: c.Table, Position: c.CollectionPosition, CanWrite: i.CanWrite}
+				Display: &c.Display, DatabaseID: c.Database, card: &c, Position: c.CollectionPosition, CanWrite: i.CanWrite}
 			found = append(found, f)
 		}
 	}

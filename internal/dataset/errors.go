@@ -87,6 +87,9 @@ func (d *Door) answer(ctx context.Context, p prepared, err error) error {
 		case warehouse.Denied:
 			return &QueryError{MissingPermissions, say(sees, engine.Message, refusal), err}
 		case warehouse.Invalid:
+			if !sees && d.veiled(ctx, p) {
+				return &QueryError{MissingPermissions, refusal, err}
+			}
 			return &QueryError{InvalidQuery, say(sees, engine.Message, trouble), err}
 		case warehouse.TimedOut:
 			return &QueryError{TimedOut, fmt.Sprintf("The query took longer than %s and was stopped.", d.timeout), err}
@@ -109,6 +112,9 @@ func (d *Door) answer(ctx context.Context, p prepared, err error) error {
 	case errors.Is(err, ErrNotFound): // a saved question below this one, or the database
 		return &QueryError{MissingPermissions, say(all, err.Error(), refusal), err}
 	case errors.As(err, &wrong):
+		if p.query != nil && !p.query.Native() && d.veiled(ctx, p) {
+			return &QueryError{MissingPermissions, refusal, err}
+		}
 		return &QueryError{typeOf(wrong), wrong.Error(), err}
 	}
 	return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 
+	"github.com/sluice-bi/sluice/internal/catalog"
 	"github.com/sluice-bi/sluice/internal/permission"
 	"github.com/sluice-bi/sluice/internal/query"
 	"github.com/sluice-bi/sluice/internal/store"
@@ -48,11 +49,15 @@ func (d *Door) Shows(ctx context.Context, who permission.UserID, card store.Card
 	if err != nil || !q.Native() {
 		return err == nil
 	}
-	access := d.store.Graph().AccessOf(who)
+	return whole(d.store.Graph().AccessOf(who), q.Database())
+}
+
+// whole tells whether the person may be shown every table of a database whole.
+func whole(access permission.Access, database catalog.DatabaseID) bool {
 	if access.User() == 0 {
 		return false
 	}
-	for t := range access.Graph().Catalog().Tables(q.Database()) {
+	for t := range access.Graph().Catalog().Tables(database) {
 		if !t.Active() {
 			continue
 		}
@@ -61,6 +66,15 @@ func (d *Door) Shows(ctx context.Context, who permission.UserID, card store.Card
 		}
 	}
 	return true
+}
+
+// veiled tells whether a mistake in the question could tell of what the person
+// may not be shown: somebody's SQL is in it, of which the engine says only
+// where it runs whether they may read its tables. Which columns it has, and
+// whether it is right, is told to those who may read all.
+func (d *Door) veiled(ctx context.Context, p prepared) bool {
+	reach, err := query.ReachOf(p.query, query.Source{Access: p.access, Card: d.cards(ctx, p.access)})
+	return err == nil && reach.Native && !whole(p.access, p.database)
 }
 
 func (d *Door) allowed(ctx context.Context, who permission.UserID, card store.Card, saved bool) bool {

@@ -85,28 +85,27 @@ func whole(baseType string) bool {
 	return baseType == "type/Integer" || baseType == "type/BigInteger" || baseType == "type/SmallInteger"
 }
 
-// describe is a field as a column of results.
-func describe(f *catalog.Field) Column {
-	id, table, target := f.ID, f.Table, f.Target // copies: the catalog's records are shared
-	description, semantic := f.Description, f.SemanticType
-	c := Column{Name: f.Name, DisplayName: f.DisplayName, BaseType: f.BaseType, EffectiveType: f.BaseType,
-		Source: "fields", ID: &id, TableID: &table}
-	if c.DisplayName == "" {
-		c.DisplayName = f.Name
+// describe is a field as a column of results, as the person may see it.
+func (c *compiler) describe(of *catalog.Field) Column {
+	f := c.Access.Field(*of) // a copy: the catalog's records are shared
+	d := Column{Name: f.Name, DisplayName: f.DisplayName, BaseType: f.BaseType, EffectiveType: f.BaseType,
+		Source: "fields", ID: &f.ID, TableID: &f.Table}
+	if d.DisplayName == "" {
+		d.DisplayName = f.Name
 	}
-	if c.BaseType == "" {
-		c.BaseType, c.EffectiveType = "type/*", "type/*"
+	if d.BaseType == "" {
+		d.BaseType, d.EffectiveType = "type/*", "type/*"
 	}
-	if description != "" {
-		c.Description = &description
+	if f.Description != "" {
+		d.Description = &f.Description
 	}
-	if semantic != "" {
-		c.SemanticType = &semantic
+	if f.SemanticType != "" {
+		d.SemanticType = &f.SemanticType
 	}
-	if target != 0 {
-		c.Target = &target
+	if f.Target != 0 {
+		d.Target = &f.Target
 	}
-	return c
+	return d
 }
 
 // reference is the column's field_ref.

@@ -76,7 +76,7 @@ func (c *compiler) scanOf(t *catalog.Table, at *node) (*scanned, error) {
 			return nil, at.errorf("table %d cannot be read: a column has a NUL character in its name", t.ID)
 		}
 		list = append(list, c.stored(f))
-		s.columns = append(s.columns, column{Column: describe(f), sql: c.Dialect.quote(f.Name), field: f.ID})
+		s.columns = append(s.columns, column{Column: c.describe(f), sql: c.Dialect.quote(f.Name), field: f.ID})
 	}
 	if len(list) == 0 || strings.ContainsRune(t.Schema+t.Name, 0) {
 		return nil, at.errorf("table %d cannot be read: no columns are known of it", t.ID)

@@ -193,7 +193,7 @@ func (c *compiler) fieldFilter(t *tag, p *parameter) (fragment, error) {
 		}
 		raw = text(name)
 	}
-	col := column{Column: describe(field), field: field.ID, raw: c.Dialect.stored(field, raw)}
+	col := column{Column: c.describe(field), field: field.ID, raw: c.Dialect.stored(field, raw)}
 	cond, err := p.condition(&fieldRef{at: t.field.at, id: field.ID}, p.kind)
 	if err != nil {
 		return nil, err
