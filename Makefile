@@ -3,9 +3,9 @@
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 LINTER   := v2.15.0
-FUZZTIME ?= 10s
+FUZZTIME ?= 60s
 
-.PHONY: run build test check lint mutants fuzz bench microbench
+.PHONY: run build test tour check lint mutants fuzz bench microbench
 
 # The server with an embedded application database and a sample warehouse, in ./data.
 run: build
@@ -19,8 +19,14 @@ test:
 	@.ci/test ./...
 	@.ci/test -C bench ./...
 
+# The README's tour, block by block, against a fresh server and a private
+# PostgreSQL. It is one of the tests.
+tour:
+	@.ci/test -count=1 -run '^TestTheReadmesTourWorks$$' ./acceptance
+
 # Everything that must hold before a change lands.
-check: build test lint mutants fuzz
+check: build test lint mutants
+	@.ci/fuzz 10s
 
 lint: bin/golangci-lint-$(LINTER)
 	go vet ./...

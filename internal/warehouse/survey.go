@@ -122,7 +122,11 @@ func (s *Survey) Sentence() string {
 	hidden, lacks := 0, ""
 	for _, h := range s.Hidden {
 		hidden += len(h.Tables)
-		lacks += fmt.Sprintf("; %d lack %s", len(h.Tables), h.Lacks)
+		verb := "lack"
+		if len(h.Tables) == 1 {
+			verb = "lacks"
+		}
+		lacks += fmt.Sprintf("; %d %s %s", len(h.Tables), verb, h.Lacks)
 	}
 	if hidden == 0 {
 		return fmt.Sprintf("%s sees all %d tables.", who, len(s.Tables))

@@ -135,7 +135,7 @@ func TestSurveyTellsWhatTheLoginCannotSee(t *testing.T) {
 		{"open_one", "SELECT on tables of schema open_one", []string{"a"}, `GRANT SELECT ON ALL TABLES IN SCHEMA "open_one" TO ` + q + `; ALTER DEFAULT PRIVILEGES FOR ROLE "test" IN SCHEMA "open_one" GRANT SELECT ON TABLES TO ` + q + `;`},
 		{"public", "SELECT on tables of schema public", []string{"more", "secret"}, `GRANT SELECT ON "public"."more", "public"."secret" TO ` + q + `;`},
 	})
-	if want := "The role " + login + " sees 2 of 8 tables; 1 lack USAGE on schema half; 2 lack USAGE on schema hr; 1 lack SELECT on tables of schema open_one; 2 lack SELECT on tables of schema public."; s.Sentence() != want {
+	if want := "The role " + login + " sees 2 of 8 tables; 1 lacks USAGE on schema half; 2 lack USAGE on schema hr; 1 lacks SELECT on tables of schema open_one; 2 lack SELECT on tables of schema public."; s.Sentence() != want {
 		t.Errorf("it says %q, want %q", s.Sentence(), want)
 	}
 	if len(s.Notes) != 0 {
@@ -168,7 +168,7 @@ func TestSurveyTellsWhatAMySQLLoginCannotSee(t *testing.T) {
 	s := p.survey(t)
 	same(t, names(s.Tables), []string{".kid id! order_id>.orders.id", ".orders id! organization_id total status", ".part open"})
 	same(t, s.Hidden, []Hidden{{"", "SELECT on tables", []string{"secret"}, "GRANT SELECT ON `" + p.name + "`.`secret` TO '" + login + "'@'%';"}})
-	if want := "The login '" + login + "'@'%' sees 3 of 4 tables; 1 lack SELECT on tables."; s.Sentence() != want {
+	if want := "The login '" + login + "'@'%' sees 3 of 4 tables; 1 lacks SELECT on tables."; s.Sentence() != want {
 		t.Errorf("it says %q", s.Sentence())
 	}
 	p.exec(t, s.Hidden[0].Grant)
