@@ -5,7 +5,7 @@ LDFLAGS  := -s -w -X main.version=$(VERSION)
 LINTER   := v2.15.0
 FUZZTIME ?= 60s
 
-.PHONY: run build test tour check lint mutants fuzz bench microbench
+.PHONY: run build clients test tour check lint mutants fuzz bench microbench
 
 # The server with an embedded application database and a sample warehouse, in ./data.
 run: build
@@ -13,6 +13,10 @@ run: build
 
 build:
 	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/sluice ./cmd/sluice
+
+# Published programs for Metabase's API, which an acceptance test runs.
+clients:
+	npm ci --prefix acceptance/testdata/clients --userconfig acceptance/testdata/clients/.npmrc
 
 # bench is a module of its own; its test measures everything at small sizes.
 test:
