@@ -80,7 +80,7 @@ func cardModel(c store.Card) string {
 }
 
 type cardListQuery struct {
-	Filter  string `query:"f" enum:"all,mine,archived,database,table,using_model,using_metric"`
+	Filter  string `query:"f" enum:"all,mine,archived,database,table,using_model,using_metric,using_segment"`
 	ModelID *ID    `query:"model_id"`
 }
 
@@ -92,7 +92,7 @@ func (a *API) listCards(r *request) (any, error) {
 		which.Creator = r.access.User()
 	case "archived":
 		which.Archived, right = store.OnlyArchived, permission.CurateCollection
-	case "database", "table", "using_model", "using_metric":
+	case "database", "table", "using_model", "using_metric", "using_segment":
 		if q.ModelID == nil {
 			return nil, wrongField("model_id", "model_id is a required parameter when filter mode is '"+q.Filter+"'")
 		}
@@ -101,6 +101,9 @@ func (a *API) listCards(r *request) (any, error) {
 		} else if q.Filter == "table" {
 			which.Table = new(catalog.TableID(*q.ModelID))
 		}
+	}
+	if q.Filter == "using_segment" {
+		return []cardWire{}, nil // there are none
 	}
 	all, err := a.store.Cards(r.ctx(), which)
 	if err != nil {
@@ -186,18 +189,31 @@ type queryMetadataWire struct {
 }
 
 func (a *API) cardMetadata(r *request) (any, error) {
+	return a.metadataOf(r, []store.Card{r.object.(store.Card)})
+}
+
+// metadataOf describes what the cards read, as far as the person may see it.
+func (a *API) metadataOf(r *request, cards []store.Card) (any, error) {
 	w := queryMetadataWire{Databases: []databaseWire{}, Tables: []tableWire{}, Fields: []fieldWire{},
 		Cards: []namedWire{}, Dashboards: []namedWire{}, Snippets: []namedWire{}}
-	c := r.object.(store.Card)
-	ids := slices.DeleteFunc(a.door.Reach(r.ctx(), r.access.User(), c).Tables, func(id catalog.TableID) bool {
+	tables, databases := []catalog.TableID{}, []catalog.DatabaseID{}
+	for _, c := range cards {
+		tables = append(tables, a.door.Reach(r.ctx(), r.access.User(), c).Tables...)
+		if c.Database != nil && r.access.Can(permission.SeeDatabase, permission.ADatabase(*c.Database)) {
+			databases = append(databases, *c.Database)
+		}
+	}
+	slices.Sort(tables)
+	tables = slices.DeleteFunc(slices.Compact(tables), func(id catalog.TableID) bool {
 		return !r.access.Can(permission.SeeTable, permission.ATable(id))
 	})
 	var err error
-	if w.Tables, err = a.tablesWire(r, store.TableQuery{IDs: append([]catalog.TableID{}, ids...)}, true); err != nil {
+	if w.Tables, err = a.tablesWire(r, store.TableQuery{IDs: tables}, true); err != nil {
 		return nil, err
 	}
-	if c.Database != nil && r.access.Can(permission.SeeDatabase, permission.ADatabase(*c.Database)) {
-		d, err := a.store.Database(r.ctx(), *c.Database)
+	slices.Sort(databases)
+	for _, id := range slices.Compact(databases) {
+		d, err := a.store.Database(r.ctx(), id)
 		if err != nil {
 			return nil, err
 		}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/sluice-bi/sluice/internal/dataset"
 	"github.com/sluice-bi/sluice/internal/permission"
+	"github.com/sluice-bi/sluice/internal/query"
 	"github.com/sluice-bi/sluice/internal/store"
 )
 
@@ -43,7 +45,7 @@ func (a *API) createCard(r *request) (any, error) {
 	if b.DashboardID != nil {
 		return nil, wrongField("dashboard_id", "Questions that live inside a dashboard are not supported. Save it in a collection and add it to the dashboard.")
 	}
-	if err := knownType(c.Type); err != nil {
+	if err := fitsType(c.Type, c.DatasetQuery); err != nil {
 		return nil, err
 	}
 	if err := a.maySave(r, &c); err != nil {
@@ -70,12 +72,21 @@ func sent(o Opt[Array]) json.RawMessage {
 	return json.RawMessage(o.Value)
 }
 
-func knownType(t string) error {
-	switch t {
-	case "", question, model, metric:
+// fitsType refuses types that there are none of, and those that the question
+// cannot have. What is no question at all is refused when it is tried.
+func fitsType(t string, asked json.RawMessage) error {
+	q, err := query.Parse(asked)
+	switch {
+	case t != "" && t != question && t != model && t != metric:
+		return wrongField("type", "value must be one of question, model, metric.")
+	case err != nil:
 		return nil
+	case t == model && len(q.Variables()) > 0:
+		return wrongField("type", "A model cannot have variables: the SQL has some.")
+	case t == metric && q.Aggregations() != 1:
+		return wrongField("type", "A metric is a question of the query builder with exactly one aggregation.")
 	}
-	return wrongField("type", "value must be one of question, model, metric.")
+	return nil
 }
 
 // maySave tells whether the person may ask the card's question ad hoc, and
@@ -143,9 +154,6 @@ func (a *API) updateCard(r *request) (any, error) {
 	u := store.CardUpdate{Name: b.Name.Ptr(), Display: b.Display.Ptr(), Type: b.Type.Ptr(), Description: b.Description.Change(),
 		QueryType: b.QueryType.Change(), VisualizationSettings: json.RawMessage(b.VisualizationSettings.Value), Parameters: sent(b.Parameters),
 		ParameterMappings: sent(b.ParameterMappings), CollectionPosition: b.CollectionPosition.Change(), CacheTTL: b.CacheTTL.Change()}
-	if err := knownType(orZero(u.Type)); err != nil {
-		return nil, err
-	}
 	if err := a.mayRewrite(r, was, json.RawMessage(b.DatasetQuery.Value), &u); err != nil {
 		return nil, err
 	}
@@ -165,6 +173,14 @@ func (a *API) updateCard(r *request) (any, error) {
 // the update. nil is the question that it asks already.
 func (a *API) mayRewrite(r *request, was store.Card, question json.RawMessage, u *store.CardUpdate) error {
 	next := was
+	if u.Type != nil {
+		next.Type = *u.Type
+	}
+	if asked := cmp.Or(string(question), string(was.DatasetQuery)); next.Type != was.Type || asked != string(was.DatasetQuery) {
+		if err := fitsType(next.Type, json.RawMessage(asked)); err != nil {
+			return err
+		}
+	}
 	// The same question in other bytes keeps the bytes that were checked.
 	if len(question) > 0 && !sameJSON(was.DatasetQuery, question) {
 		next.DatasetQuery = question

@@ -23,6 +23,12 @@ func dashboardRoutes() []Route {
 			Summary: "Change, move, archive or restore a dashboard", handle: (*API).updateDashboard},
 		{Method: "DELETE", Path: "/api/dashboard/{id}", Need: curate,
 			Summary: "Delete a dashboard for good", handle: (*API).deleteDashboard},
+		{Method: "PUT", Path: "/api/dashboard/{id}/cards", Need: curate, Body: oldDashcardsWire{}, Answer: oldDashcardsAnswer{},
+			Summary: "Set what stands on a dashboard, as older clients do", handle: (*API).putDashcards},
+		{Method: "POST", Path: "/api/dashboard/{id}/cards", Need: curate, Body: oldDashcardWire{}, Answer: dashcardWire{},
+			Summary: "Add a card to a dashboard, as older clients do", handle: (*API).postDashcard},
+		{Method: "GET", Path: "/api/dashboard/{id}/query_metadata", Need: read, Answer: queryMetadataWire{},
+			Summary: "Describe the tables of the questions on a dashboard that one may see", handle: (*API).dashboardMetadata},
 		{Method: "POST", Path: "/api/dashboard/{id}/copy", Need: read, Body: dashboardCopyWire{}, Answer: dashboardWire{},
 			Summary: "Copy a dashboard, without the cards that one may not read", handle: (*API).copyDashboard},
 		{Method: "POST", Path: "/api/dashboard/{id}/dashcard/{dashcard_id}/card/{card_id}/query", Need: read, Body: cardRunWire{}, Answer: resultWire{}, Status: 202,
@@ -70,6 +76,15 @@ func (a *API) listDashboards(r *request) (any, error) {
 
 func (a *API) getDashboard(r *request) (any, error) {
 	return a.oneDashboard(r, r.object.(store.Dashboard), nil)
+}
+
+// dashboardMetadata describes what the cards read that the person may read.
+func (a *API) dashboardMetadata(r *request) (any, error) {
+	cards, err := a.readableCards(r, r.object.(store.Dashboard).Dashcards)
+	if err != nil {
+		return nil, err
+	}
+	return a.metadataOf(r, cards)
 }
 
 func (a *API) deleteDashboard(r *request) (any, error) {

@@ -38,9 +38,9 @@ func (a *API) copyDashboard(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	copied := make(map[int64]int64, len(cards))
+	copied := make(map[int64]bool, len(cards))
 	for _, c := range cards {
-		copied[c.ID] = c.ID
+		copied[c.ID] = true
 	}
 	var anew []store.Card
 	if orZero(b.IsDeepCopy) {
@@ -57,12 +57,12 @@ func (a *API) copyDashboard(r *request) (any, error) {
 }
 
 // copyCards makes cards like those in the collection, to be saved with the
-// dashboard. Copied tells by which number it names the copy of each (see
-// store.CreateDashboard); those that the person may not save have none. All are
+// dashboard in their place. Copied tells of which there is a copy; of those that
+// the person may not save there is none. All are
 // tried before anything is saved, and what trying the last ones took does not
 // let one be saved that may no longer be.
-func (a *API) copyCards(r *request, cards []store.Card, in permission.CollectionID) (copied map[int64]int64, anew []store.Card, err error) {
-	copied = make(map[int64]int64, len(cards))
+func (a *API) copyCards(r *request, cards []store.Card, in permission.CollectionID) (copied map[int64]bool, anew []store.Card, err error) {
+	copied = make(map[int64]bool, len(cards))
 	tried := map[int64]store.Card{}
 	for _, c := range cards {
 		n := copyOf(c)
@@ -85,17 +85,18 @@ func (a *API) copyCards(r *request, cards []store.Card, in permission.Collection
 	for _, c := range cards {
 		n, savable := tried[c.ID]
 		if savable && r.access.Can(permission.ReadCollection, permission.ACollection(c.Collection)) && a.door.CanRunAdHoc(r.ctx(), r.access.User(), n) {
+			n.ID = c.ID
 			anew = append(anew, n)
-			copied[c.ID] = int64(-len(anew))
+			copied[c.ID] = true
 		}
 	}
 	return copied, anew, nil
 }
 
 // takeOver gives a new dashboard the tabs and dashcards of another one, with
-// the cards that copied names in place of its own. It returns the cards that
-// copied has nothing for, each once; their places are left out.
-func takeOver(to *store.Dashboard, from store.Dashboard, copied map[int64]int64) []lockedWire {
+// the cards that are among the copied ones. It returns the others, each once;
+// their places are left out.
+func takeOver(to *store.Dashboard, from store.Dashboard, copied map[int64]bool) []lockedWire {
 	tabs := make(map[int64]int64, len(from.Tabs))
 	for i, t := range from.Tabs {
 		tabs[t.ID] = int64(-1 - i) // the store replaces it by a new id
@@ -104,11 +105,11 @@ func takeOver(to *store.Dashboard, from store.Dashboard, copied map[int64]int64)
 	var left []lockedWire
 	seen := map[int64]bool{}
 	has := func(id int64) bool {
-		if copied[id] == 0 && !seen[id] {
+		if !copied[id] && !seen[id] {
 			seen[id] = true
 			left = append(left, lockedWire{id})
 		}
-		return copied[id] != 0
+		return copied[id]
 	}
 	for i, dc := range from.Dashcards {
 		n := store.Dashcard{ID: int64(-1 - i), Row: dc.Row, Col: dc.Col, SizeX: dc.SizeX, SizeY: dc.SizeY}
@@ -119,11 +120,11 @@ func takeOver(to *store.Dashboard, from store.Dashboard, copied map[int64]int64)
 			if !has(*dc.Card) {
 				continue
 			}
-			n.Card = new(copied[*dc.Card])
+			n.Card = dc.Card
 		}
 		for _, id := range dc.Series {
 			if has(id) {
-				n.Series = append(n.Series, copied[id])
+				n.Series = append(n.Series, id)
 			}
 		}
 		if dc.Tab != nil {

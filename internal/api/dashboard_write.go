@@ -90,14 +90,21 @@ type seriesEntry struct {
 	ID ID `json:"id" rule:"required"`
 }
 
-// updateDashboard changes what was given; null erases what may be absent, and
-// is ignored elsewhere.
 func (a *API) updateDashboard(r *request) (any, error) {
-	was, b := r.object.(store.Dashboard), bodyOf[dashboardUpdateWire](r)
+	d, err := a.changeDashboard(r, r.object.(store.Dashboard), bodyOf[dashboardUpdateWire](r))
+	if err != nil {
+		return nil, err
+	}
+	return a.oneDashboard(r, d, nil)
+}
+
+// changeDashboard changes what was given; null erases what may be absent, and
+// is ignored elsewhere.
+func (a *API) changeDashboard(r *request, was store.Dashboard, b *dashboardUpdateWire) (store.Dashboard, error) {
 	u := store.DashboardUpdate{Name: b.Name.Ptr(), Width: b.Width.Ptr(), Description: b.Description.Change(), Parameters: sent(b.Parameters),
 		AutoApplyFilters: b.AutoApplyFilters.Ptr(), CollectionPosition: b.CollectionPosition.Change(), CacheTTL: b.CacheTTL.Change(), Tabs: b.tabs()}
 	if err := knownWidth(orZero(u.Width)); err != nil {
-		return nil, err
+		return was, err
 	}
 	if u.Width != nil && *u.Width == "" {
 		u.Width = nil
@@ -105,20 +112,16 @@ func (a *API) updateDashboard(r *request) (any, error) {
 	var err error
 	if list, given := b.Dashcards.Get(); given {
 		if u.Dashcards, err = a.dashcards(r, was.Dashcards, list); err != nil {
-			return nil, err
+			return was, err
 		}
 	}
 	if err := a.mayConnect(r, was, u); err != nil {
-		return nil, err
+		return was, err
 	}
 	if u.Archived, u.Collection, err = a.replace(r, placed{was.Archived, was.Collection}, b.Archived, b.CollectionID); err != nil {
-		return nil, err
+		return was, err
 	}
-	d, err := a.store.UpdateDashboard(r.ctx(), r.actor(), was, u)
-	if err != nil {
-		return nil, err
-	}
-	return a.oneDashboard(r, d, nil)
+	return a.store.UpdateDashboard(r.ctx(), r.actor(), was, u)
 }
 
 // tabs is the complete new list, or nil when none was given.

@@ -151,7 +151,7 @@ func (f fixture) address(rt *Route) string {
 			"user": fmt.Sprint(f.Member), "group": fmt.Sprint(f.Group), "membership": fmt.Sprint(f.Membership), "api-key": fmt.Sprint(f.APIKey),
 			"collection": fmt.Sprint(f.Collection), "database": fmt.Sprint(f.Database), "db": fmt.Sprint(f.Database), "table": fmt.Sprint(f.Table), "field": fmt.Sprint(f.Field),
 			"card": fmt.Sprint(f.Card), "dashboard": fmt.Sprint(f.Dashboard), "dashcard": fmt.Sprint(f.Dashcard),
-			"revision":             "card",
+			"revision": "card", "PARAMETER": fmt.Sprint(f.Card), // the latter for an odd text, see oddTextsNeverBreakARoute
 			"native-query-snippet": fmt.Sprint(f.Snippet),
 			"setting":              "user-visibility", "query": "json", "dataset": "json", "schema": "main",
 		}[noun]

@@ -90,6 +90,14 @@ func (q *Query) Variables() []Variable {
 	return all
 }
 
+// Aggregations is how many values the outermost stage counts; 0 for SQL.
+func (q *Query) Aggregations() int {
+	if q.block == nil {
+		return 0
+	}
+	return len(q.block.aggregations)
+}
+
 // Begins tells where the rows of a question come from, at the bottom of its
 // stages: a table or a saved question; both are 0 for a native one.
 func (q *Query) Begins() (table catalog.TableID, card int64) {

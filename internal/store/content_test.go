@@ -374,18 +374,23 @@ func TestADashboardIsSavedWithItsCardsOrNotAtAll(t *testing.T) {
 		ctx := t.Context()
 		admin := storetest.SetUp(t, s)
 		who := store.Actor{User: admin.ID}
-		card := func(name string) store.Card { return store.Card{Name: name, DatasetQuery: json.RawMessage(`{}`)} }
-		old := must[store.Card](t)(s.CreateCard(ctx, who, card("old")))
+		card := func(id int64, name string) store.Card {
+			return store.Card{ID: id, Name: name, DatasetQuery: json.RawMessage(`{}`)}
+		}
+		old := must[store.Card](t)(s.CreateCard(ctx, who, card(0, "old")))
+		mappings := json.RawMessage(fmt.Sprintf(`[{"parameter_id":"p","card_id":-2,"target":["x", 1.0]},{"card_id":"-1"},{"card_id":%d},{"card_id":null}]`, old.ID))
+		plain := json.RawMessage(fmt.Sprintf(`[ {"card_id": %d} ]`, old.ID))
 		n := store.Dashboard{Name: "Board", Dashcards: []store.Dashcard{
-			{ID: -1, Card: ptr(int64(-2)), SizeX: 1, SizeY: 1, Series: []int64{-1, old.ID}}, {ID: -2, Card: &old.ID, SizeX: 1, SizeY: 1}}}
-		refused(t, second(s.CreateDashboard(ctx, who, n, card("first"), card(" "))), "name", "non-blank")
+			{ID: -1, Card: ptr(int64(-2)), SizeX: 1, SizeY: 1, Series: []int64{-1, old.ID}, ParameterMappings: mappings},
+			{ID: -2, Card: &old.ID, SizeX: 1, SizeY: 1, ParameterMappings: plain}}}
+		refused(t, second(s.CreateDashboard(ctx, who, n, card(-1, "first"), card(-2, " "))), "name", "non-blank")
 		missing := n
 		missing.Dashcards = append(slices.Clone(n.Dashcards), store.Dashcard{ID: -3, Card: ptr(int64(-3)), SizeX: 1, SizeY: 1})
-		refused(t, second(s.CreateDashboard(ctx, who, missing, card("first"), card("second"))), "dashcards", "no card -3")
+		refused(t, second(s.CreateDashboard(ctx, who, missing, card(-1, "first"), card(-2, "second"))), "dashcards", "no card -3")
 		if all := must[[]store.Card](t)(s.Cards(ctx, store.CardQuery{})); len(all) != 1 {
 			t.Fatalf("%d cards after two refusals", len(all))
 		}
-		made := must[store.Dashboard](t)(s.CreateDashboard(ctx, who, n, card("first"), card("second")))
+		made := must[store.Dashboard](t)(s.CreateDashboard(ctx, who, n, card(-1, "first"), card(-2, "second")))
 		by := map[string]store.Card{}
 		for _, c := range must[[]store.Card](t)(s.Cards(ctx, store.CardQuery{})) {
 			by[c.Name] = c
@@ -393,6 +398,13 @@ func TestADashboardIsSavedWithItsCardsOrNotAtAll(t *testing.T) {
 		d := made.Dashcards[0]
 		if len(by) != 3 || by["first"].Creator != admin.ID || *d.Card != by["second"].ID || !slices.Equal(d.Series, []int64{by["first"].ID, old.ID}) || *made.Dashcards[1].Card != old.ID {
 			t.Errorf("cards %v, dashcards %+v", by, made.Dashcards)
+		}
+		want := fmt.Sprintf(`[{"card_id":%d,"parameter_id":"p","target":["x",1.0]},{"card_id":%d},{"card_id":%d},{"card_id":null}]`, by["second"].ID, by["first"].ID, old.ID)
+		if got := string(d.ParameterMappings); got != want {
+			t.Errorf("mappings %s, want %s", got, want)
+		}
+		if got := string(made.Dashcards[1].ParameterMappings); got != string(plain) {
+			t.Errorf("mappings that name no copy went from %s to %s", plain, got)
 		}
 	})
 }

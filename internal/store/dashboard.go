@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sluice-bi/sluice/internal/permission"
@@ -173,8 +175,9 @@ func (s *Store) Dashboards(ctx context.Context, q DashboardQuery) ([]Dashboard, 
 }
 
 // CreateDashboard makes a dashboard, with the tabs and dashcards it is given,
-// and saves the cards with it: all or nothing. Dashcards name those cards by
-// -1, -2 and so on, in their order. Creator is who when zero. Errors as
+// and saves the cards with it: all or nothing. Dashcards and their mappings name
+// those cards by the ids that they are given with, such as those of the cards
+// that they are copies of. Creator is who when zero. Errors as
 // UpdateDashboard and CreateCard, but for ErrNotFound and ErrChanged.
 func (s *Store) CreateDashboard(ctx context.Context, who Actor, n Dashboard, cards ...Card) (made Dashboard, err error) {
 	if n.Creator == 0 {
@@ -193,13 +196,13 @@ func (s *Store) CreateDashboard(ctx context.Context, who Actor, n Dashboard, car
 		if err := c.repin(ctx, pin{}, n.pin()); err != nil {
 			return err
 		}
-		saved := make([]int64, len(cards))
-		for i, card := range cards {
+		saved := map[int64]int64{}
+		for _, card := range cards {
 			made, err := c.createCard(ctx, who, card, now)
 			if err != nil {
 				return err
 			}
-			saved[i] = made.ID
+			saved[card.ID] = made.ID
 		}
 		n.Dashcards = named(n.Dashcards, saved)
 		id, err := one(ctx, c, value[int64], `insert into dashboards (name, name_fold, description, parameters, width, auto_apply_filters,
@@ -221,12 +224,12 @@ func (s *Store) CreateDashboard(ctx context.Context, who Actor, n Dashboard, car
 	return made, err
 }
 
-// named is the dashcards with the ids of saved cards where they name them by
-// -1, -2 and so on.
-func named(dashcards []Dashcard, saved []int64) []Dashcard {
+// named is the dashcards with the ids of saved cards in place of those that
+// they were given by.
+func named(dashcards []Dashcard, saved map[int64]int64) []Dashcard {
 	id := func(id int64) int64 {
-		if id < 0 && -id <= int64(len(saved)) {
-			return saved[-id-1]
+		if to, ok := saved[id]; ok {
+			return to
 		}
 		return id
 	}
@@ -240,8 +243,32 @@ func named(dashcards []Dashcard, saved []int64) []Dashcard {
 		for j := range dc.Series {
 			dc.Series[j] = id(dc.Series[j])
 		}
+		if len(saved) > 0 {
+			dc.ParameterMappings = remapped(dc.ParameterMappings, id)
+		}
 	}
 	return all
+}
+
+// remapped is the mappings of a dashcard with other cards in them. Mappings that
+// name none stay as they are, byte by byte.
+func remapped(mappings json.RawMessage, id func(int64) int64) json.RawMessage {
+	var all []map[string]json.RawMessage
+	if json.Unmarshal(mappings, &all) != nil {
+		return mappings
+	}
+	changed := false
+	for _, m := range all {
+		n, err := strconv.ParseInt(strings.Trim(string(m["card_id"]), `"`), 10, 64)
+		if err == nil && id(n) != n {
+			m["card_id"], changed = strconv.AppendInt(nil, id(n), 10), true
+		}
+	}
+	data, err := json.Marshal(all)
+	if err != nil || !changed {
+		return mappings
+	}
+	return data
 }
 
 // UpdateDashboard changes a dashboard that was as given when it was decided
