@@ -29,6 +29,9 @@ var promises = []promise{
 	{"blocked", "Blocking All Users on 200,000 tables is one row.", (*bench).blocked},
 	{"tenants", "PATCH and membership calls for 2,000 tenants, one after another: the last hundred cost at most 1.3 times the first; with whole graphs, the time per byte moved is constant.", (*bench).tenants},
 	{"provisioning", "200 tenants provisioned at once by 16 clients that retry on 409: every one complete, no lost update, on both engines.", (*bench).provisioning},
+	{"small", "A question with a small result takes less than a millisecond more than the driver alone, on a table of a million rows.", (*bench).small},
+	{"export", "A million rows come as JSON with at least 60 % of the throughput of the driver and encoding/json alone, in constant memory.", (*bench).export},
+	{"survey", "Reading a schema sends as many statements for 2,000 tables as for 100.", (*bench).survey},
 	{"nodes", "Two servers under 500 checks a second each: a revoke returns in less than a second; with one of them stopped, at most after its lease, and that one serves nothing until it has reloaded.", (*bench).nodes},
 }
 
