@@ -57,12 +57,14 @@ func scanRun(row scanner) (r QueryRun, err error) {
 	return r, err
 }
 
-// RecordQuery writes a run down.
+// RecordQuery writes a run down. It does not wait until that is on the disk: a
+// run is told as soon as it returns, also after the process is killed, and the
+// newest may be forgotten when the machine fails.
 func (s *Store) RecordQuery(ctx context.Context, run QueryRun) error {
 	if run.At.IsZero() {
 		run.At = s.now()
 	}
-	_, err := conn{s, s.writes}.exec(ctx, `insert into query_runs (at, user_id, database_id, card_id, dashboard_id, native, cached, context, row_count,
+	_, err := conn{s, s.runs}.exec(ctx, `insert into query_runs (at, user_id, database_id, card_id, dashboard_id, native, cached, context, row_count,
 		microseconds, outcome, reason, request) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
 		run.At, run.User, run.Database, run.Card, run.Dashboard, run.Native, run.Cached, run.Context, run.Rows,
 		run.Duration.Microseconds(), run.Outcome, run.Reason, run.Request)

@@ -75,6 +75,7 @@ type Store struct {
 
 	writes *sql.DB // SQLite: one connection, transactions lock at their begin
 	read   *sql.DB // cannot write
+	runs   *sql.DB // for query runs alone: nothing waits for the disk, and a machine that fails forgets the newest
 
 	postgres *pgx.ConnConfig // nil with SQLite
 	process  string          // names this store's connections; no other store has it
@@ -204,6 +205,12 @@ func (s *Store) connectSQLite(path string) error {
 	}
 	s.read.SetMaxOpenConns(8)
 	s.read.SetMaxIdleConns(idleReads)
+	// In WAL mode this syncs at checkpoints only; what others commit afterwards takes it to the disk as well.
+	s.runs, err = sql.Open("sqlite", dsn(url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(NORMAL)"}}))
+	if err != nil {
+		return err
+	}
+	s.runs.SetMaxOpenConns(1)
 	return nil
 }
 
@@ -256,6 +263,10 @@ func (s *Store) connectPostgres(address string) error {
 	s.read = stdlib.OpenDB(*readOnly)
 	s.read.SetMaxOpenConns(16)
 	s.read.SetMaxIdleConns(idleReads)
+	unsynced := config.Copy()
+	unsynced.RuntimeParams["synchronous_commit"] = "off"
+	s.runs = stdlib.OpenDB(*unsynced)
+	s.runs.SetMaxOpenConns(4)
 	return nil
 }
 
@@ -326,7 +337,7 @@ func (s *Store) Close() error {
 	if s.closed.Swap(true) {
 		return nil
 	}
-	for _, db := range []*sql.DB{s.read, s.writes} {
+	for _, db := range []*sql.DB{s.read, s.runs, s.writes} {
 		if db != nil {
 			errs = append(errs, db.Close())
 		}
