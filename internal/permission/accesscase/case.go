@@ -22,6 +22,8 @@
 //	                    collection called "bob's personal collection"
 //	-- questions --     "Revenue" reads shop.orders, in "Finance"
 //	                    "Revenue in SQL" reads shop.orders by sql, in "Finance"
+//	                    "Revenue again" builds on "Revenue", in "Finance" (or "by sql": in a tag)
+//	                    "Clients" is a model that reads shop.people, in "Finance" (or a metric)
 //	-- dashboards --    "Board" shows "Revenue", "Costs", in "Public"
 //	-- rows T --        the rows of a table, for what people see of them: fields
 //	                    on the first line, separated by |
@@ -38,6 +40,7 @@
 //	-- answer --        what the PUT answers: status 409, mentions "out of date"
 //	-- can --           bob asks shop.orders
 //	-- cannot --        bob runs question "Revenue"
+//	                    (what engines differ in stands in "can on sqlite", "cannot on postgres, mysql")
 //	-- sees --          bob sees tables: shop.orders
 //	-- who --           asks shop.orders: ann, bob
 //	-- why --           bob asks shop.orders because Sales: view-data unrestricted
@@ -127,8 +130,11 @@ type Person struct {
 type Question struct {
 	Line       int
 	Name       string
-	Tables     []Ref // what it reads, at least one
-	Native     bool  // it is written in SQL
+	Tables     []Ref  // what it reads, at any depth; at least one
+	Native     bool   // it is written in SQL
+	SQL        bool   // it or a question below it is
+	On         string // the question that it builds on
+	Kind       string // "question", "model" or "metric"
 	Collection string
 }
 
@@ -189,7 +195,17 @@ type Expectation struct {
 	Text   string
 	Can    bool
 	Person string
+	// Engines are those on which it is expected; nil for all.
+	Engines []string
 	Action
+}
+
+// Engines are those that Sluice asks questions on. A case holds on all.
+var Engines = []string{"sqlite", "postgres", "mysql"}
+
+// On tells whether it is expected on an engine.
+func (e Expectation) On(engine string) bool {
+	return e.Engines == nil || contains(e.Engines, engine)
 }
 
 // Action is a verb with what it is about. Fields that the verb does not name
@@ -197,6 +213,7 @@ type Expectation struct {
 type Action struct {
 	Verb       Verb
 	Table      Ref
+	Other      Ref // a second table
 	Database   string
 	Collection string
 	Question   string

@@ -56,6 +56,13 @@ func (c *Case) Demands(a Action, w *World) ([]Demand, error) {
 		l.table(permission.ShowTable, a.Table).Export = permission.Limited
 	case ExportsAll:
 		l.table(permission.ShowTable, a.Table).Export = permission.Full
+	case FindsTable:
+		l.table(permission.SeeTable, a.Table)
+	case ListsValues:
+		l.table(permission.QueryTable, a.Table)
+	case Joins, Follows:
+		l.table(permission.QueryTable, a.Table)
+		l.table(permission.QueryTable, a.Other)
 	case OpensCollection:
 		l.collection(permission.ReadCollection, a.Collection)
 	case Curates:
@@ -147,10 +154,17 @@ func (l *demands) question(a Action) {
 	}
 	switch a.Verb {
 	case RunsQuestion, RunsCard:
+		l.reads(q, permission.ShowTable, permission.None)
+	case ExportsQuestion:
+		l.reads(q, permission.ShowTable, permission.Limited)
+	case JoinsQuestion, UsesMetric, BuildsAndJoins:
+		l.reads(q, permission.QueryTable, permission.None)
+		l.table(permission.QueryTable, a.Table)
+	case WritesSQLOver:
+		l.reads(q, permission.QueryTable, permission.None)
+		l.database(permission.QueryNatively, q.Tables[0].Database)
+	case Finds:
 		l.collection(permission.ReadCollection, q.Collection)
-		for _, t := range q.Tables {
-			l.table(permission.ShowTable, t).Whole = q.Native
-		}
 	case SeesCard:
 		l.collection(permission.ReadCollection, q.Collection)
 	case SeesCardLocked:
@@ -164,11 +178,61 @@ func (l *demands) question(a Action) {
 		l.collection(permission.CurateCollection, q.Collection)
 		l.asks(q)
 	case BuildsOn:
-		l.collection(permission.ReadCollection, q.Collection)
-		l.asks(q)
+		l.reads(q, permission.QueryTable, permission.None)
 	default:
 		l.fail(fmt.Errorf("%q is not a verb", a.Verb))
 	}
+}
+
+// reads is what the rows of a saved question need: every question below it
+// must be readable, and every table with the right. SQL in it reads tables of
+// which no row is hidden; what it reads is known to SQLite alone, so that
+// elsewhere it is all of the database.
+func (l *demands) reads(q *Question, right permission.Right, export permission.Level) {
+	for below := q; below != nil; below = l.below(below) {
+		l.collection(permission.ReadCollection, below.Collection)
+	}
+	tables := q.Tables
+	if q.SQL && (l.w.Engine != "sqlite" || q.Native && export != permission.None) {
+		tables = l.all(q.Tables[0].Database)
+	}
+	for _, t := range tables {
+		d := l.table(right, t)
+		d.Whole, d.Export = q.SQL && (l.w.Engine != "sqlite" || contains(names(q.Tables), t.String())), export
+	}
+}
+
+// below is the question that q builds on, or nil.
+func (l *demands) below(q *Question) *Question {
+	if q.On == "" {
+		return nil
+	}
+	below, err := l.c.Question(q.On)
+	if err != nil {
+		l.fail(err)
+	}
+	return below
+}
+
+// all are the tables of a database.
+func (l *demands) all(database string) []Ref {
+	var all []Ref
+	for _, d := range l.c.Databases {
+		for _, t := range d.Tables {
+			if d.Name == database && !t.Absent {
+				all = append(all, Ref{Depth: permission.OfTable, Database: d.Name, Schema: t.Schema, Table: t.Name})
+			}
+		}
+	}
+	return all
+}
+
+func names(refs []Ref) []string {
+	var all []string
+	for _, r := range refs {
+		all = append(all, r.String())
+	}
+	return all
 }
 
 // asks is what asking the question's query anew needs.

@@ -43,10 +43,23 @@ func (p *parser) answer(_ int, text string) error {
 	return fmt.Errorf(`an answer has "status 409" or "mentions "out of date""`)
 }
 
-func (p *parser) expect(line int, text string, can bool) error {
+// onEngines reads "on postgres, mysql"; nothing is every engine.
+func onEngines(text string) ([]string, error) {
+	if text == "" {
+		return nil, nil
+	}
+	names, ok := strings.CutPrefix(text, "on ")
+	engines := list(names)
+	if !ok || len(engines) == 0 || slices.ContainsFunc(engines, func(e string) bool { return !contains(Engines, e) }) {
+		return nil, fmt.Errorf("what holds on some engines is written can on sqlite; engines are %s", strings.Join(Engines, ", "))
+	}
+	return engines, nil
+}
+
+func (p *parser) expect(line int, text string, can bool, engines []string) error {
 	person, a, err := doing(text)
 	step := p.step()
-	step.Expect = append(step.Expect, Expectation{Line: line, Text: text, Can: can, Person: person, Action: a})
+	step.Expect = append(step.Expect, Expectation{Line: line, Text: text, Can: can, Person: person, Engines: engines, Action: a})
 	return err
 }
 

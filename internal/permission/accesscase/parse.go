@@ -95,8 +95,12 @@ func (p *parser) read(name, data string) {
 		p.put(rest, data)
 	case name == "answer":
 		p.each(data, p.answer)
-	case name == "can" || name == "cannot":
-		p.each(data, func(line int, text string) error { return p.expect(line, text, name == "can") })
+	case kind == "can" || kind == "cannot":
+		engines, err := onEngines(rest)
+		if err != nil {
+			p.bad(p.section, "%v", err)
+		}
+		p.each(data, func(line int, text string) error { return p.expect(line, text, kind == "can", engines) })
 	case name == "sees":
 		p.each(data, p.sees)
 	case name == "who":

@@ -87,6 +87,8 @@ func TestMistakesAreNamedWithTheirLine(t *testing.T) {
 		"who without a list":       {beginning + "-- who --\nasks shop.orders\n", "case.txtar:8: who may do something is written"},
 		"a reason without because": {beginning + "-- why --\nbob asks shop.orders\n", "case.txtar:8: a reason is written"},
 		"an answer to nothing":     {beginning + "-- answer --\nstatus 409\n" + can, "case.txtar:8: an answer comes after a PUT"},
+		"an odd engine":            {beginning + "-- can on oracle --\nbob asks shop.orders\n", "case.txtar:7: what holds on some engines is written"},
+		"a question on nothing":    {beginning + "-- questions --\n\"Again\" builds on \"Revenue\", in \"Finance\"\n" + can, `case.txtar:8: there is no question "Revenue"`},
 		"an odd status":            {beginning + "-- put data --\n{}\n-- answer --\nstatus soon\n" + can, `case.txtar:10: "soon" is not a status`},
 		"a PUT of something else":  {beginning + "-- put people --\n{}\n" + can, "case.txtar:7: a PUT is of the graph data or collections"},
 	} {

@@ -1,6 +1,7 @@
 package accesscase
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -175,15 +176,55 @@ func (p *parser) question(line int, text string) error {
 		return err
 	}
 	n := len(words)
-	if n < 6 || !words[0].quoted || words[1].text != "reads" || !words[n-1].quoted || words[n-2].text != "in" || words[n-3].text != "," {
-		return fmt.Errorf(`a question is written "Revenue" reads shop.orders, in "Finance"`)
+	if n < 6 || !words[0].quoted || !words[n-1].quoted || words[n-2].text != "in" || words[n-3].text != "," {
+		return errQuestion
 	}
-	q := Question{Line: line, Name: words[0].text, Collection: words[n-1].text}
-	middle := words[2 : n-3]
+	q := Question{Line: line, Name: words[0].text, Kind: "question", Collection: words[n-1].text}
+	middle := words[1 : n-3]
+	for _, kind := range []string{"model", "metric"} {
+		if rest, ok := strings.CutPrefix(join(middle), "is a "+kind+" that "); ok {
+			q.Kind = kind
+			if middle, err = split(rest); err != nil {
+				return err
+			}
+		}
+	}
 	if m := len(middle); m > 2 && middle[m-2].text == "by" && middle[m-1].text == "sql" {
-		q.Native, middle = true, middle[:m-2]
+		q.Native, q.SQL, middle = true, true, middle[:m-2]
 	}
-	for i, w := range middle {
+	switch {
+	case len(middle) > 1 && middle[0].text == "reads":
+		err = q.reads(middle[1:])
+	case len(middle) == 3 && middle[0].text == "builds" && middle[1].text == "on" && middle[2].quoted:
+		err = p.buildsOn(&q, middle[2].text)
+	default:
+		err = errQuestion
+	}
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(p.c.Questions, func(o Question) bool { return o.Name == q.Name }) {
+		return fmt.Errorf("there is a question %q already", q.Name)
+	}
+	p.c.Questions = append(p.c.Questions, q)
+	return nil
+}
+
+var errQuestion = errors.New(`a question is written "Revenue" reads shop.orders, in "Finance"`)
+
+// buildsOn makes q one on top of a question that stands above it.
+func (p *parser) buildsOn(q *Question, name string) error {
+	below, err := p.c.Question(name)
+	if err != nil {
+		return err
+	}
+	q.On, q.Tables, q.SQL = name, below.Tables, q.SQL || below.SQL
+	return nil
+}
+
+// reads reads the tables of a question.
+func (q *Question) reads(words []word) error {
+	for i, w := range words {
 		if i%2 == 1 {
 			if w.text != "," {
 				return fmt.Errorf("tables are separated by commas, not by %q", w.text)
@@ -196,10 +237,6 @@ func (p *parser) question(line int, text string) error {
 		}
 		q.Tables = append(q.Tables, ref)
 	}
-	if slices.ContainsFunc(p.c.Questions, func(o Question) bool { return o.Name == q.Name }) {
-		return fmt.Errorf("there is a question %q already", q.Name)
-	}
-	p.c.Questions = append(p.c.Questions, q)
 	return nil
 }
 

@@ -23,8 +23,16 @@ const (
 	Asks            Verb = "asks {table}"     // with the query builder
 	IsShown         Verb = "is shown {table}" // results of saved questions that read it
 	Describes       Verb = "describes {table}"
-	Exports         Verb = "exports {table}"        // some rows at least
-	ExportsAll      Verb = "exports all of {table}" // without a limit
+	Exports         Verb = "exports {table}"         // some rows at least
+	ExportsAll      Verb = "exports all of {table}"  // without a limit
+	FindsTable      Verb = "finds table {table}"     // by its name
+	ListsValues     Verb = "lists values of {table}" // of its first column
+	Joins           Verb = "asks {table} joined with {other}"
+	Follows         Verb = "asks {table} through its key to {other}"
+	JoinsQuestion   Verb = "asks {table} joined with question {question}"
+	UsesMetric      Verb = "asks {table} by metric {question}"
+	BuildsAndJoins  Verb = "builds on question {question} joined with {table}"
+	WritesSQLOver   Verb = "writes sql over question {question}" // with the question in a tag
 	OpensCollection Verb = "opens collection {collection}"
 	Curates         Verb = "curates collection {collection}"
 
@@ -32,6 +40,8 @@ const (
 	EditsQuestion   Verb = "edits question {question}" // its query
 	RenamesQuestion Verb = "renames question {question}"
 	BuildsOn        Verb = "builds on question {question}" // asks something on top of it
+	ExportsQuestion Verb = "exports question {question}"
+	Finds           Verb = "finds question {question}" // by its name
 	MovesQuestion   Verb = "moves question {question} to {collection}"
 	SavesQuestion   Verb = "saves a question on {table} in {collection}"
 	SavesSQL        Verb = "saves sql on {database} in {collection}"
@@ -46,7 +56,8 @@ const (
 func Verbs() []Verb {
 	return []Verb{
 		Administers, SeesDatabase, WritesSQL, Manages, SeesTable, Asks, IsShown, Describes, Exports, ExportsAll,
-		OpensCollection, Curates, RunsQuestion, EditsQuestion, RenamesQuestion, BuildsOn, MovesQuestion,
+		FindsTable, ListsValues, Joins, Follows, JoinsQuestion, UsesMetric, BuildsAndJoins, WritesSQLOver,
+		OpensCollection, Curates, RunsQuestion, EditsQuestion, RenamesQuestion, BuildsOn, ExportsQuestion, Finds, MovesQuestion,
 		SavesQuestion, SavesSQL, OpensDashboard, EditsDashboard, SeesCardLocked, SeesCard, RunsCard,
 	}
 }
@@ -147,20 +158,23 @@ func action(words []word) (Action, error) {
 }
 
 func (a *Action) fill(name string, w word) error {
-	if quoted := name != "table" && name != "database"; quoted != w.quoted {
+	if quoted := name != "table" && name != "other" && name != "database"; quoted != w.quoted {
 		return fmt.Errorf("a %s is written %s: %q", name, map[bool]string{true: "in quotation marks", false: "without quotation marks"}[quoted], w.text)
 	}
 	switch name {
-	case "table", "database":
+	case "table", "other", "database":
 		ref, err := parseRef(w.text)
 		if err != nil {
 			return err
 		}
-		if want := map[string]permission.Depth{"table": permission.OfTable, "database": permission.OfDatabase}[name]; ref.Depth != want {
+		if want := map[string]permission.Depth{"table": permission.OfTable, "other": permission.OfTable, "database": permission.OfDatabase}[name]; ref.Depth != want {
 			return fmt.Errorf("%q is not a %s", w.text, name)
 		}
-		if name == "table" {
+		switch name {
+		case "table":
 			a.Table = ref
+		case "other":
+			a.Other = ref
 		}
 		a.Database = ref.Database
 	case "collection":

@@ -17,6 +17,7 @@ type World struct {
 	Groups      map[string]permission.GroupID
 	People      map[string]permission.UserID
 	Collections map[string]permission.CollectionID // by path; "root" is the root
+	Engine      string                             // of the databases
 }
 
 // NewWorld is a world in which the two groups and the collection are known
@@ -28,6 +29,7 @@ func NewWorld() *World {
 		Groups:      map[string]permission.GroupID{AllUsers: permission.AllUsers, Administrators: permission.Administrators},
 		People:      map[string]permission.UserID{},
 		Collections: map[string]permission.CollectionID{"root": permission.Root},
+		Engine:      "sqlite",
 	}
 }
 
