@@ -80,7 +80,7 @@ func cardModel(c store.Card) string {
 }
 
 type cardListQuery struct {
-	Filter  string `query:"f" enum:"all,mine,archived,database,table,using_model,using_metric,using_segment"`
+	Filter  string `query:"f" enum:"all,mine,bookmarked,archived,database,table,using_model,using_metric,using_segment"`
 	ModelID *ID    `query:"model_id"`
 }
 
@@ -90,6 +90,17 @@ func (a *API) listCards(r *request) (any, error) {
 	switch q.Filter {
 	case "mine":
 		which.Creator = r.access.User()
+	case "bookmarked":
+		marked, err := a.bookmarks(r)
+		if err != nil {
+			return nil, err
+		}
+		which.IDs = []int64{}
+		for item := range marked {
+			if item.Kind == store.OfCard {
+				which.IDs = append(which.IDs, item.ID)
+			}
+		}
 	case "archived":
 		which.Archived, right = store.OnlyArchived, permission.CurateCollection
 	case "database", "table", "using_model", "using_metric", "using_segment":
@@ -129,7 +140,9 @@ type cardFormQuery struct {
 }
 
 func (a *API) getCard(r *request) (any, error) {
-	w, err := a.cardWire(r, r.object.(store.Card))
+	c := r.object.(store.Card)
+	a.opened(r, store.OfCard, c.ID)
+	w, err := a.cardWire(r, c)
 	if queryOf[cardFormQuery](r).Plain {
 		w.DatasetQuery = plainForm(w.DatasetQuery)
 	}

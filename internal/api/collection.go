@@ -174,6 +174,7 @@ func (a *API) getCollection(r *request) (any, error) {
 	if c.ID == permission.Root {
 		return withAncestors(rootWire(r.access), r.access, c.ID), nil
 	}
+	a.opened(r, store.OfCollection, int64(c.ID))
 	return withAncestors(collectionOf(r.access, c), r.access, c.ID), nil
 }
 

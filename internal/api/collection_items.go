@@ -41,6 +41,7 @@ type itemWire struct {
 	CollectionPosition *int                     `json:"collection_position"`
 	CollectionPreview  bool                     `json:"collection_preview"`
 	Archived           bool                     `json:"archived"`
+	Bookmarked         bool                     `json:"bookmarked"`
 	CanWrite           bool                     `json:"can_write"`
 	CanRestore         bool                     `json:"can_restore"`
 	CanDelete          bool                     `json:"can_delete"`
@@ -108,11 +109,19 @@ func (a *API) listItems(r *request, q *itemsQuery, in *permission.CollectionID, 
 	}
 	items = slices.DeleteFunc(items, func(i itemWire) bool { return !q.wants(i) })
 	slices.SortStableFunc(items, q.compare)
+	marked, err := a.bookmarks(r)
+	if err != nil {
+		return nil, err
+	}
+	page := append([]itemWire{}, cutPage(items, limit, offset)...)
+	for i := range page {
+		page[i].Bookmarked = marked[store.Item{Kind: kindOfModel(page[i].Model), ID: page[i].ID}]
+	}
 	models := q.Models
 	if len(models) == 0 {
 		models = itemModels[:]
 	}
-	return itemsWire{Total: len(items), Data: append([]itemWire{}, cutPage(items, limit, offset)...), Models: models, Limit: p.Limit, Offset: p.Offset}, nil
+	return itemsWire{Total: len(items), Data: page, Models: models, Limit: p.Limit, Offset: p.Offset}, nil
 }
 
 func (q *itemsQuery) wants(i itemWire) bool {

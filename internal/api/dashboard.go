@@ -75,7 +75,9 @@ func (a *API) listDashboards(r *request) (any, error) {
 }
 
 func (a *API) getDashboard(r *request) (any, error) {
-	return a.oneDashboard(r, r.object.(store.Dashboard), nil)
+	d := r.object.(store.Dashboard)
+	a.opened(r, store.OfDashboard, d.ID)
+	return a.oneDashboard(r, d, nil)
 }
 
 // dashboardMetadata describes what the cards read that the person may read.

@@ -362,7 +362,7 @@ func TestTheSQLOfAQuestionIsForThoseWhoMayWriteIt(t *testing.T) {
 
 func TestSearchFindsOnlyWhatOneMaySee(t *testing.T) {
 	s := settledWorld(t)
-	s.admin().get("/api/search?q=products").listsExactly("Board products", "Products", "Products")
+	s.admin().get("/api/search?q=products").listsExactly("Products", "Products", "Board products")
 	s.member().get("/api/search?q=PRODUCTS").listsExactly("Products", "Products")
 	s.member().get("/api/search?q=products&models=card").keeps(fields{"total": 1, "models": []string{"card"}, "available_models": []string{"card", "table"}})
 	s.member().get("/api/search?q=products&models=table&models=dashboard").listsExactly("Products")

@@ -153,7 +153,7 @@ func (f fixture) address(rt *Route) string {
 			"card": fmt.Sprint(f.Card), "dashboard": fmt.Sprint(f.Dashboard), "dashcard": fmt.Sprint(f.Dashcard),
 			"revision": "card", "PARAMETER": fmt.Sprint(f.Card), // the latter for an odd text, see oddTextsNeverBreakARoute
 			"native-query-snippet": fmt.Sprint(f.Snippet),
-			"setting":              "user-visibility", "query": "json", "dataset": "json", "schema": "main",
+			"setting":              "user-visibility", "query": "json", "dataset": "json", "bookmark": "card", "schema": "main",
 		}[noun]
 		if !ok {
 			panic("the test does not know what to put for " + word + " in " + rt.Path)

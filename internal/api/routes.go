@@ -22,5 +22,7 @@ func routes() []Route {
 		segmentRoutes(),
 		datasetRoutes(), // questions that are not saved
 		searchRoutes(),
+		activityRoutes(), // what people opened
+		bookmarkRoutes(),
 	)
 }

@@ -4,28 +4,23 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sluice-bi/sluice/internal/catalog"
 	"github.com/sluice-bi/sluice/internal/permission"
 	"github.com/sluice-bi/sluice/internal/store"
 )
 
-// searchRoutes find things by name: only those that one may see.
+// searchRoutes find things by what is said of them: only those that one may
+// see.
 func searchRoutes() []Route {
 	return []Route{{Method: "GET", Path: "/api/search", Need: person(), Query: searchQuery{}, Answer: searchWire{},
-		Summary: "Find questions, dashboards, collections, tables and databases by name", handle: (*API).search}}
+		Summary: "Find questions, dashboards, collections, tables and databases", handle: (*API).search}}
 }
 
-type searchQuery struct {
-	paging
-	Text     string   `query:"q"`
-	Models   []string `query:"models" enum:"card,dataset,metric,dashboard,collection,table,database,segment,action,indexed-entity,document"`
-	Archived bool     `query:"archived"`
-	Database *ID      `query:"table_db_id"`
-}
-
-// searchModels are the kinds of things that can be found.
-var searchModels = [...]string{"dashboard", "card", "dataset", "metric", "collection", "table", "database"}
+// searchModels are the kinds of things that can be found; of things that fit
+// alike those of an earlier kind come first.
+var searchModels = [...]string{"dashboard", "metric", "dataset", "card", "collection", "table", "database"}
 
 // searchWire is what was found.
 type searchWire struct {
@@ -53,9 +48,11 @@ type foundWire struct {
 	TableName    *string             `json:"table_name"`
 	TableSchema  *string             `json:"table_schema"`
 	Position     *int                `json:"collection_position"`
+	Bookmark     *bool               `json:"bookmark"` // null for what cannot be bookmarked
+	CreatorID    *permission.UserID  `json:"creator_id"`
+	CreatedAt    *time.Time          `json:"created_at"`
+	UpdatedAt    *time.Time          `json:"updated_at"`
 	CanWrite     bool                `json:"can_write"`
-
-	card *store.Card // of a question; its table is told to who may be shown its results
 }
 
 // foundIn is the collection that something was found in; for the root all of
@@ -73,32 +70,23 @@ func (a *API) search(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := a.findContent(r, q.Archived)
+	found, err := a.find(r, q)
 	if err != nil {
 		return nil, err
 	}
-	if !q.Archived {
-		found = append(found, findData(r.access)...)
-	}
 	models := map[string]bool{}
-	text := strings.ToLower(strings.TrimSpace(q.Text))
-	found = slices.DeleteFunc(found, func(f foundWire) bool {
-		if !strings.Contains(strings.ToLower(f.Name), text) || q.Database != nil && (f.DatabaseID == nil || *f.DatabaseID != catalog.DatabaseID(*q.Database)) {
-			return true
-		}
+	found = slices.DeleteFunc(found, func(f store.Found) bool {
 		models[f.Model] = true
 		return len(q.Models) > 0 && !slices.Contains(q.Models, f.Model)
 	})
-	slices.SortStableFunc(found, func(x, y foundWire) int {
-		return cmp.Or(strings.Compare(strings.ToLower(x.Name), strings.ToLower(y.Name)), strings.Compare(x.Model, y.Model), cmp.Compare(x.ID, y.ID))
-	})
-	w := searchWire{Total: len(found), Data: append([]foundWire{}, cutPage(found, limit, offset)...), Models: q.Models, AvailableModels: []string{},
-		Limit: p.Limit, Offset: p.Offset, TableDBID: q.Database}
-	for i := range w.Data {
-		if c := w.Data[i].card; c != nil && c.Table != nil && a.door.Shows(r.ctx(), r.access.User(), *c) {
-			w.Data[i].TableID = c.Table
-		}
+	marked, err := a.bookmarks(r)
+	if err != nil {
+		return nil, err
 	}
+	if err := a.rank(r, found, marked); err != nil {
+		return nil, err
+	}
+	w := searchWire{Total: len(found), Models: q.Models, AvailableModels: []string{}, Limit: p.Limit, Offset: p.Offset, TableDBID: q.Database}
 	if len(w.Models) == 0 {
 		w.Models = searchModels[:]
 	}
@@ -107,69 +95,155 @@ func (a *API) search(r *request) (any, error) {
 			w.AvailableModels = append(w.AvailableModels, m)
 		}
 	}
-	return w, nil
+	w.Data, err = a.foundWires(r, cutPage(found, limit, offset), marked)
+	return w, err
 }
 
-// findContent lists the questions, dashboards and collections that the person
-// may read; of archived ones those that they can restore.
-func (a *API) findContent(r *request, archived bool) ([]foundWire, error) {
-	which, right := store.NotArchived, permission.ReadCollection
-	if archived {
-		which, right = store.OnlyArchived, permission.CurateCollection
-	}
-	folders, err := a.store.Collections(r.ctx(), store.CollectionQuery{Archived: store.WithArchived})
+// find lists what fits and may be seen; of what is in the trash, what may be
+// restored.
+func (a *API) find(r *request, q *searchQuery) ([]store.Found, error) {
+	s, err := q.search(a.now())
 	if err != nil {
 		return nil, err
 	}
-	cards, err := a.store.Cards(r.ctx(), store.CardQuery{Archived: which})
+	found, err := a.store.Search(r.ctx(), s)
 	if err != nil {
 		return nil, err
 	}
-	dashboards, err := a.store.Dashboards(r.ctx(), store.DashboardQuery{Archived: which})
+	right := permission.ReadCollection
+	if q.Archived {
+		right = permission.CurateCollection
+	}
+	found = slices.DeleteFunc(found, func(f store.Found) bool {
+		return !r.access.Can(right, permission.ACollection(f.Collection))
+	})
+	if q.ofData() {
+		found = append(found, findData(r.access, s)...)
+	}
+	return slices.DeleteFunc(found, func(f store.Found) bool {
+		return !q.lies(r.access, f) || s.IDs != nil && !slices.Contains(q.Models, f.Model)
+	}), nil
+}
+
+// findData lists the databases and tables that fit and may be seen.
+func findData(access permission.Access, s store.Search) []store.Found {
+	var found []store.Found
+	put := func(f store.Found, names ...string) {
+		if s.IDs != nil && !slices.Contains(s.IDs, f.ID) {
+			return
+		}
+		best, fits := store.Match(0), false
+		for _, name := range names {
+			if m, is := s.Text.Match(name, orZero(f.Description), ""); is && (!fits || m < best) {
+				best, fits = m, true
+			}
+		}
+		if f.Match = best; fits {
+			found = append(found, f)
+		}
+	}
+	for d := range access.Graph().Catalog().Databases() {
+		if s.Database != 0 && s.Database != d.ID || !access.Can(permission.SeeDatabase, permission.ADatabase(d.ID)) {
+			continue
+		}
+		put(store.Found{Item: store.Item{ID: int64(d.ID)}, Model: "database", Name: d.Name, Database: &d.ID}, d.Name)
+		for _, t := range seenTables(access, d.ID) {
+			put(store.Found{Item: store.Item{Kind: store.OfTable, ID: int64(t.ID)}, Model: "table", Name: t.DisplayName, Description: nullText(t.Description),
+				Database: &d.ID, Table: &t.ID}, t.DisplayName, t.Name)
+		}
+	}
+	return found
+}
+
+// rank sorts what was found: what fits best first; of what fits alike what is
+// pinned, then what the person has bookmarked, then what the person opened
+// lately, then by kind and name.
+func (a *API) rank(r *request, found []store.Found, marked map[store.Item]bool) error {
+	views, err := a.store.Views(r.ctx(), r.access.User(), store.Viewed, store.Selected)
+	if err != nil {
+		return err
+	}
+	lately := make(map[store.Item]time.Time, len(views))
+	for _, v := range views {
+		lately[v.Item] = v.At
+	}
+	not := func(is bool) int {
+		if is {
+			return 0
+		}
+		return 1
+	}
+	slices.SortFunc(found, func(x, y store.Found) int {
+		return cmp.Or(cmp.Compare(x.Match, y.Match),
+			cmp.Compare(not(x.Position != nil), not(y.Position != nil)),
+			cmp.Compare(not(marked[x.Item]), not(marked[y.Item])),
+			lately[y.Item].Compare(lately[x.Item]),
+			cmp.Compare(slices.Index(searchModels[:], x.Model), slices.Index(searchModels[:], y.Model)),
+			strings.Compare(strings.ToLower(x.Name), strings.ToLower(y.Name)), cmp.Compare(x.ID, y.ID))
+	})
+	return nil
+}
+
+// foundWires is the answer with what was found and may be seen.
+func (a *API) foundWires(r *request, found []store.Found, marked map[store.Item]bool) ([]foundWire, error) {
+	ids := []permission.CollectionID{}
+	for _, f := range found {
+		if f.Collection != permission.Root {
+			ids = append(ids, f.Collection)
+		}
+	}
+	folders, err := a.store.Collections(r.ctx(), store.CollectionQuery{Archived: store.WithArchived, IDs: ids})
 	if err != nil {
 		return nil, err
 	}
 	in := map[permission.CollectionID]*foundIn{permission.Root: {}}
-	var found []foundWire
 	for _, c := range folders {
 		in[c.ID] = &foundIn{&c.ID, &c.Name, c.AuthorityLevel, c.Type}
-		if c.Archived == archived && r.access.Can(right, permission.ACollection(c.ID)) {
-			found = append(found, foundWire{ID: int64(c.ID), Model: "collection", Name: c.Name, Description: c.Description, Archived: &c.Archived,
-				Collection: in[c.ID], CanWrite: r.access.Can(permission.CurateCollection, permission.ACollection(c.ID))})
-		}
 	}
-	for _, c := range cards {
-		if r.access.Can(right, permission.ACollection(c.Collection)) {
-			i := cardItem(r.access, c)
-			f := foundWire{ID: c.ID, Model: i.Model, Name: c.Name, Description: c.Description, Archived: &c.Archived, Collection: in[c.Collection],
-				Display: &c.Display, DatabaseID: c.Database, card: &c, Position: c.CollectionPosition, CanWrite: i.CanWrite}
-			found = append(found, f)
-		}
+	below, err := a.tablesBelow(r, found)
+	if err != nil {
+		return nil, err
 	}
-	for _, d := range dashboards {
-		if r.access.Can(right, permission.ACollection(d.Collection)) {
-			i := dashboardItem(r.access, d)
-			found = append(found, foundWire{ID: d.ID, Model: i.Model, Name: d.Name, Description: d.Description, Archived: &d.Archived,
-				Collection: in[d.Collection], Position: d.CollectionPosition, CanWrite: i.CanWrite})
+	data := r.access.Graph().Catalog()
+	list := make([]foundWire, 0, len(found))
+	for _, f := range found {
+		w := foundWire{ID: f.ID, Model: f.Model, Name: f.Name, Description: f.Description, Display: f.Display, DatabaseID: f.Database, Position: f.Position}
+		switch f.Kind {
+		case store.OfCard, store.OfDashboard, store.OfCollection:
+			w.Archived, w.Collection, w.Bookmark, w.CreatedAt = &f.Archived, in[f.Collection], new(marked[f.Item]), &f.CreatedAt
+			w.CanWrite = r.access.Can(permission.CurateCollection, permission.ACollection(f.Collection))
+			w.TableID = below[f.Item]
+			if f.Kind != store.OfCollection {
+				w.CreatorID, w.UpdatedAt = &f.Creator, &f.EditedAt
+			}
+		case store.OfTable:
+			t := data.Table(*f.Table)
+			w.TableID, w.DatabaseName, w.TableName, w.TableSchema = f.Table, &data.Database(t.Database).Name, &t.Name, nullText(t.Schema)
+			w.CanWrite = r.access.Can(permission.DescribeTable, permission.ATable(t.ID))
+		default:
+			w.DatabaseName = &f.Name
+			w.CanWrite = r.access.Can(permission.ManageDatabase, permission.ADatabase(*f.Database))
 		}
+		list = append(list, w)
 	}
-	return found, nil
+	return list, nil
 }
 
-// findData lists the databases and tables that the person may see.
-func findData(access permission.Access) []foundWire {
-	var found []foundWire
-	for d := range access.Graph().Catalog().Databases() {
-		if !access.Can(permission.SeeDatabase, permission.ADatabase(d.ID)) {
-			continue
-		}
-		found = append(found, foundWire{ID: int64(d.ID), Model: "database", Name: d.Name, DatabaseID: &d.ID, DatabaseName: &d.Name,
-			CanWrite: access.Can(permission.ManageDatabase, permission.ADatabase(d.ID))})
-		for _, t := range seenTables(access, d.ID) {
-			found = append(found, foundWire{ID: int64(t.ID), Model: "table", Name: t.DisplayName, Description: nullText(t.Description),
-				DatabaseID: &d.ID, DatabaseName: &d.Name, TableID: &t.ID, TableName: &t.Name, TableSchema: nullText(t.Schema),
-				CanWrite: access.Can(permission.DescribeTable, permission.ATable(t.ID))})
+// tablesBelow are the tables of the questions among what was found: told to
+// those who may be shown their results.
+func (a *API) tablesBelow(r *request, found []store.Found) (map[store.Item]*catalog.TableID, error) {
+	ids := []int64{}
+	for _, f := range found {
+		if f.Kind == store.OfCard && f.Table != nil {
+			ids = append(ids, f.ID)
 		}
 	}
-	return found
+	cards, err := a.store.Cards(r.ctx(), store.CardQuery{Archived: store.WithArchived, IDs: ids})
+	below := map[store.Item]*catalog.TableID{}
+	for _, c := range cards {
+		if a.door.Shows(r.ctx(), r.access.User(), c) {
+			below[store.Item{Kind: store.OfCard, ID: c.ID}] = c.Table
+		}
+	}
+	return below, err
 }

@@ -122,10 +122,11 @@ func (a *API) listTables(r *request) (any, error) {
 	return list, nil
 }
 
-func (a *API) getTable(r *request) (any, error) { return a.oneTable(r, false) }
+func (a *API) getTable(r *request) (any, error) { return a.openTable(r, false) }
 
-// oneTable is the table that {id} names, with its database.
-func (a *API) oneTable(r *request, withFields bool) (*tableWire, error) {
+// openTable is the table that {id} names, with its database; the person has
+// opened it.
+func (a *API) openTable(r *request, withFields bool) (*tableWire, error) {
 	list, err := a.tablesWire(r, store.TableQuery{IDs: []catalog.TableID{catalog.TableID(r.id("id"))}}, withFields)
 	if err != nil {
 		return nil, err
@@ -138,6 +139,7 @@ func (a *API) oneTable(r *request, withFields bool) (*tableWire, error) {
 		return nil, err
 	}
 	list[0].DB = new(databaseOf(r.access, d))
+	a.opened(r, store.OfTable, int64(list[0].ID))
 	return &list[0], nil
 }
 
@@ -146,7 +148,7 @@ type tableMetadataQuery struct {
 }
 
 func (a *API) tableMetadata(r *request) (any, error) {
-	w, err := a.oneTable(r, true)
+	w, err := a.openTable(r, true)
 	if err != nil {
 		return nil, err
 	}

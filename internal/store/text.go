@@ -14,6 +14,9 @@ import (
 // and never by the database, whose notion of case depends on its engine and
 // locale.
 func fold(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII }) {
+		return strings.ToLower(s) // the same, and most of what there is
+	}
 	return norm.NFC.String(cases.Fold().String(norm.NFC.String(s)))
 }
 
