@@ -46,6 +46,7 @@ type itemWire struct {
 	CanRestore         bool                     `json:"can_restore"`
 	CanDelete          bool                     `json:"can_delete"`
 	UpdatedAt          *time.Time               `json:"updated_at,omitempty"`
+	LastEdit           *lastEditWire            `json:"last-edit-info,omitempty"` // not of collections
 	// Only cards.
 	Display    *string             `json:"display,omitempty"`
 	DatabaseID *catalog.DatabaseID `json:"database_id,omitempty"`
@@ -58,6 +59,12 @@ type itemWire struct {
 	IsPersonal        *bool              `json:"is_personal,omitempty"`
 	Here              []string           `json:"here,omitempty"`
 	Below             []string           `json:"below,omitempty"`
+}
+
+// lastEditWire is who changed an item last, as the person may know of them.
+type lastEditWire struct {
+	creatorWire
+	Timestamp time.Time `json:"timestamp"`
 }
 
 // itemModels are the kinds of items there are, as the wire calls them.
@@ -108,6 +115,11 @@ func (a *API) listItems(r *request, q *itemsQuery, in *permission.CollectionID, 
 		items = append(items, content...)
 	}
 	items = slices.DeleteFunc(items, func(i itemWire) bool { return !q.wants(i) })
+	if q.SortColumn == "last_edited_by" {
+		if err := a.lastEdits(r, items); err != nil {
+			return nil, err
+		}
+	}
 	slices.SortStableFunc(items, q.compare)
 	marked, err := a.bookmarks(r)
 	if err != nil {
@@ -115,13 +127,45 @@ func (a *API) listItems(r *request, q *itemsQuery, in *permission.CollectionID, 
 	}
 	page := append([]itemWire{}, cutPage(items, limit, offset)...)
 	for i := range page {
-		page[i].Bookmarked = marked[store.Item{Kind: kindOfModel(page[i].Model), ID: page[i].ID}]
+		page[i].Bookmarked = marked[page[i].item()]
+	}
+	if err := a.lastEdits(r, page); err != nil {
+		return nil, err
 	}
 	models := q.Models
 	if len(models) == 0 {
 		models = itemModels[:]
 	}
 	return itemsWire{Total: len(items), Data: page, Models: models, Limit: p.Limit, Offset: p.Offset}, nil
+}
+
+func (i itemWire) item() store.Item { return store.Item{Kind: kindOfModel(i.Model), ID: i.ID} }
+
+// lastEdits puts to the items who changed them last.
+func (a *API) lastEdits(r *request, items []itemWire) error {
+	var of []store.Item
+	for _, i := range items {
+		of = append(of, i.item())
+	}
+	edits, err := a.store.LastEdits(r.ctx(), of)
+	if err != nil {
+		return err
+	}
+	var people []permission.UserID
+	for _, e := range edits {
+		people = append(people, e.User)
+	}
+	known, err := a.creators(r, people)
+	if err != nil {
+		return err
+	}
+	for i := range items {
+		e := edits[items[i].item()]
+		if who := known[e.User]; who != nil {
+			items[i].LastEdit = &lastEditWire{*who, e.At}
+		}
+	}
+	return nil
 }
 
 func (q *itemsQuery) wants(i itemWire) bool {
@@ -137,6 +181,8 @@ func (q *itemsQuery) wants(i itemWire) bool {
 	return true
 }
 
+// compare puts what has no value to sort by behind what has one, in either
+// direction. People are sorted by the names that the person sees.
 func (q *itemsQuery) compare(a, b itemWire) int {
 	var order int
 	switch q.SortColumn {
@@ -147,13 +193,32 @@ func (q *itemsQuery) compare(a, b itemWire) int {
 	case "model":
 		order = cmp.Compare(a.Model, b.Model)
 	case "last_edited_at":
+		if without := lacking(a.UpdatedAt, b.UpdatedAt); without != 0 {
+			return without
+		}
 		order = orZero(a.UpdatedAt).Compare(orZero(b.UpdatedAt))
+	case "last_edited_by":
+		if without := lacking(a.LastEdit, b.LastEdit); without != 0 {
+			return without
+		}
+		order = cmp.Compare(strings.ToLower(orZero(a.LastEdit).CommonName), strings.ToLower(orZero(b.LastEdit).CommonName))
 	}
 	order = cmp.Or(order, cmp.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), cmp.Compare(a.Model, b.Model), cmp.Compare(a.ID, b.ID))
 	if q.SortDirection == "desc" {
 		return -order
 	}
 	return order
+}
+
+// lacking is 1 where only the first is nil, -1 where only the second is.
+func lacking[T any](a, b *T) int {
+	switch {
+	case a == nil && b != nil:
+		return 1
+	case a != nil && b == nil:
+		return -1
+	}
+	return 0
 }
 
 // itemCollections lists the collections that the person sees in another one.

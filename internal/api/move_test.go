@@ -173,3 +173,33 @@ func TestWhatWasPutIntoACollectionMeanwhileIsNotTakenAlong(t *testing.T) {
 		})
 	}
 }
+
+// Who edited something last is told, and sorted by, as far as one may know of
+// them.
+func TestItemsAreSortedByWhoEditedThemLast(t *testing.T) {
+	s := settledWorld(t)
+	orders := s.question(s.tableNamed("orders"))
+	items := path("/api/collection/%d/items?sort_column=last_edited_by", s.Collection)
+	at := path("/api/card/%d", s.member().post("/api/card", s.newCard(s.Collection, orders, fields{"name": "By member"})).id())
+	s.admin().post("/api/card", s.newCard(s.Collection, orders, fields{"name": "By admin"})).want(200)
+	s.newCollection("A folder", s.Collection)
+	s.admin().get(items).listsExactly("By admin", "Overview", "Products", "By member", "A folder")
+	s.admin().get(items+"&sort_direction=desc").listsExactly("By member", "Products", "Overview", "By admin", "A folder")
+	edit := func(c caller) fields {
+		return c.get(items + "&sort_direction=desc&models=card&limit=1").object()["data"].([]any)[0].(fields)["last-edit-info"].(fields)
+	}
+	if got := edit(s.admin()); got["email"] != "member@example.org" || int64(got["id"].(float64)) != s.Member || got["timestamp"] == nil {
+		t.Errorf("last edited by %v", got)
+	}
+	s.admin().put(at, fields{"description": "x"}).want(200)
+	// The member shares no group with the administrator.
+	s.member().get(items).leaks("admin@example.org")
+	if got := edit(s.member()); int64(got["id"].(float64)) != s.Admin || got["email"] != nil || got["first_name"] != nil {
+		t.Errorf("the member reads of a stranger: %v", got)
+	}
+	s.admin().get(path("/api/collection/%d/items?sort_column=last_edited_at&sort_direction=desc&limit=1", s.Collection)).want(200)
+	all := s.admin().get(path("/api/collection/%d/items?sort_column=last_edited_at", s.Collection)).names()
+	if all[len(all)-1] != "A folder" {
+		t.Errorf("sorted by the last edit: %v, want what has none at the end", all)
+	}
+}

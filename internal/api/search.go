@@ -120,9 +120,29 @@ func (a *API) find(r *request, q *searchQuery) ([]store.Found, error) {
 	if q.ofData() {
 		found = append(found, findData(r.access, s)...)
 	}
+	if found, err = a.editedBy(r, found, q.EditedBy); err != nil {
+		return nil, err
+	}
 	return slices.DeleteFunc(found, func(f store.Found) bool {
 		return !q.lies(r.access, f) || s.IDs != nil && !slices.Contains(q.Models, f.Model)
 	}), nil
+}
+
+// editedBy is those of what was found that one of these people changed last; all
+// of it when there are none.
+func (a *API) editedBy(r *request, found []store.Found, people []string) ([]store.Found, error) {
+	ids, err := searchIDs("last_edited_by", people)
+	if err != nil || len(ids) == 0 {
+		return found, err
+	}
+	var items []store.Item
+	for _, f := range found {
+		items = append(items, f.Item)
+	}
+	edits, err := a.store.LastEdits(r.ctx(), items)
+	return slices.DeleteFunc(found, func(f store.Found) bool {
+		return !slices.Contains(ids, int64(edits[f.Item].User))
+	}), err
 }
 
 // findData lists the databases and tables that fit and may be seen.

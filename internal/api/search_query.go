@@ -22,6 +22,7 @@ type searchQuery struct {
 	CreatedBy []string `query:"created_by"`
 	CreatedAt string   `query:"created_at"`
 	EditedAt  string   `query:"last_edited_at"`
+	EditedBy  []string `query:"last_edited_by"`
 	Personal  string   `query:"filter_items_in_personal_collection" enum:"all,only,only-mine,exclude,exclude-others"`
 	SQL       bool     `query:"search_native_query"`
 }
@@ -67,7 +68,7 @@ func (q *searchQuery) search(now time.Time) (store.Search, error) {
 
 // ofData tells whether databases and tables can be among what is found.
 func (q *searchQuery) ofData() bool {
-	return !q.Archived && len(q.CreatedBy) == 0 && q.CreatedAt == "" && q.EditedAt == ""
+	return !q.Archived && len(q.CreatedBy)+len(q.EditedBy) == 0 && q.CreatedAt == "" && q.EditedAt == ""
 }
 
 // lies tells whether something is found for where it lies.

@@ -73,7 +73,7 @@ func TestASearchTellsNothingOfWhatOneMayNotSee(t *testing.T) {
 	s.data(fields{"view-data": fields{"": fields{path("%d", s.tableNamed("orders")): "unrestricted", path("%d", s.tableNamed("people")): "blocked"}}})
 	none := fields{"total": 0, "data": []any{}, "available_models": []any{}}
 	s.admin().get("/api/search?q=secret&search_native_query=true").keeps(fields{"total": 5, "available_models": []string{"dashboard", "card", "collection", "table"}})
-	for _, more := range []string{"", "&search_native_query=true", "&models=card", "&archived=true", path("&table_db_id=%d", s.Database), path("&created_by=%d", s.Admin),
+	for _, more := range []string{"", "&search_native_query=true", "&models=card", "&archived=true", path("&table_db_id=%d", s.Database), path("&created_by=%d", s.Admin), path("&last_edited_by=%d", s.Admin),
 		path("&ids=%d&models=card", s.ClosedCard), "&filter_items_in_personal_collection=exclude", "&created_at=~2030-01-01", "&limit=1"} {
 		s.member().get("/api/search?q=secret" + more).keeps(none)
 		s.outsider().get("/api/search?q=secret" + more).keeps(none)
@@ -112,6 +112,8 @@ func TestASearchIsNarrowed(t *testing.T) {
 		{"&created_at=past3days", "Shop (collection), Shop admin (card), Shop mine (card)"},
 		{"&created_at=past1months~", "Shop (collection), Shop admin (card), Shop later (card), Shop mine (card)"},
 		{"&last_edited_at=2026-03-06", "Shop later (card)"},
+		{path("&last_edited_by=%d", s.Member), "Shop later (card), Shop mine (card)"},
+		{path("&last_edited_by=%d", s.Outsider), ""},
 		{"&verified=true", "Shop (collection), Shop admin (card), Shop later (card), Shop mine (card)"},
 	} {
 		s.admin().get("/api/search?q=shop" + c.more).finds(c.want)

@@ -40,7 +40,7 @@ func (s *Store) MoveCards(ctx context.Context, who Actor, cards []Card, to permi
 			case is.Collection == to:
 				continue
 			}
-			next := is.CollectionPosition
+			before, next := Past{At: was.UpdatedAt, Card: new(is)}, is.CollectionPosition
 			if next != nil && !is.Archived {
 				last++
 				next = &last
@@ -48,8 +48,12 @@ func (s *Store) MoveCards(ctx context.Context, who Actor, cards []Card, to permi
 					return err
 				}
 			}
-			if err := c.execOne(ctx, "update cards set collection_id = $1, collection_position = $2 where id = $3", null(to), next, is.ID); err != nil {
+			is, err = one(ctx, c, scanCard, "update cards set collection_id = $1, collection_position = $2 where id = $3 returning "+cardColumns, null(to), next, is.ID)
+			if err != nil {
 				return gone(err)
+			}
+			if err := c.keep(ctx, who, before, Past{At: now, Card: &is}); err != nil {
+				return err
 			}
 		}
 		return nil

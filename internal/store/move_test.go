@@ -110,7 +110,17 @@ func TestCardsAreMovedAllOrNone(t *testing.T) {
 		if got := where(); got != before {
 			t.Errorf("after refusals the cards lie at %s, before at %s", got, before)
 		}
-		check(t, s.MoveCards(ctx, who, []store.Card{c, b, a, old}, to))
+		bo := storetest.Person(t, s, "bo")
+		check(t, s.MoveCards(ctx, store.Actor{User: bo.ID}, []store.Card{c, b, a, old}, to))
+		past := must[[]store.Past](t)(s.CardPasts(ctx, a.ID))
+		if past[0].User != bo.ID || past[0].Collection() != to || past[1].Collection() != from {
+			t.Errorf("the move is not in the history: %+v", past)
+		}
+		item := func(c store.Card) store.Item { return store.Item{Kind: store.OfCard, ID: c.ID} }
+		edits := must[map[store.Item]store.Edit](t)(s.LastEdits(ctx, []store.Item{item(a), item(old), {Kind: store.OfDashboard, ID: 99}}))
+		if len(edits) != 2 || edits[item(a)].User != bo.ID || edits[item(old)].User != 1 || !edits[item(a)].At.Equal(past[0].At) {
+			t.Errorf("last edited: %+v", edits)
+		}
 		if got, want := where(), fmt.Sprintf("a%[1]d b%[1]d c%[1]d old%[1]d ", to); got != want {
 			t.Errorf("moved to %s, want %s", got, want)
 		}
