@@ -54,17 +54,17 @@ func filtersOf(d store.Dashboard) map[int64]map[dataset.Filter]bool {
 	return by
 }
 
-// mayFilter asks for the right to ask the card's question anew if filters by
-// columns are wanted that there were not, be it only by another comparison.
+// mayFilter asks for the right to ask the card's question anew with each filter
+// by a column that is wanted and was not there, be it only by another
+// comparison.
 func (a *API) mayFilter(r *request, had, wants map[dataset.Filter]bool, card func() (store.Card, bool)) error {
 	for f := range wants {
 		if had[f] || !f.Target.Column() {
 			continue
 		}
-		if c, readable := card(); !readable || !a.door.CanRunAdHoc(r.ctx(), r.access.User(), c) {
+		if c, readable := card(); !readable || !a.door.CanFilter(r.ctx(), r.access.User(), c, f.Target) {
 			return errForbidden
 		}
-		return nil
 	}
 	return nil
 }

@@ -233,6 +233,8 @@ func exampleValue(t reflect.Type, rule string) any {
 	switch reflect.New(t).Interface().(type) {
 	case *ID:
 		return "1"
+	case *scalar:
+		return "text"
 	case *Array:
 		return []any{}
 	case wireType:

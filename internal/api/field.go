@@ -1,12 +1,10 @@
 package api
 
 import (
-	"errors"
 	"strings"
 	"time"
 
 	"github.com/sluice-bi/sluice/internal/catalog"
-	"github.com/sluice-bi/sluice/internal/dataset"
 	"github.com/sluice-bi/sluice/internal/permission"
 	"github.com/sluice-bi/sluice/internal/store"
 )
@@ -20,8 +18,6 @@ func fieldRoutes() []Route {
 			Summary: "Get a field", handle: (*API).getField},
 		{Method: "PUT", Path: "/api/field/{id}", Need: describe, Body: fieldUpdateWire{}, Answer: fieldWire{},
 			Summary: "Describe a field", handle: (*API).updateField},
-		{Method: "GET", Path: "/api/field/{id}/values", Need: see, Answer: fieldValuesWire{},
-			Summary: "List the values of a field that one may see", handle: (*API).fieldValues},
 	}
 }
 
@@ -57,7 +53,7 @@ type fieldWire struct {
 	DatabasePosition int              `json:"database_position"`
 	Active           bool             `json:"active"`
 	PreviewDisplay   bool             `json:"preview_display"`
-	Dimensions       []any            `json:"dimensions"`
+	Dimensions       []dimensionWire  `json:"dimensions"`
 	DimensionOptions []any            `json:"dimension_options"`
 	DefaultDimension *string          `json:"default_dimension_option"`
 	Fingerprint      *string          `json:"fingerprint"`
@@ -71,7 +67,7 @@ func fieldOf(access permission.Access, f store.Field) fieldWire {
 	w := fieldWire{ID: f.ID, TableID: f.Table, Name: f.Name, DisplayName: f.DisplayName, Description: nullText(f.Description),
 		DatabaseType: f.DatabaseType, BaseType: f.BaseType, EffectiveType: f.BaseType, SemanticType: nullText(f.SemanticType),
 		VisibilityType: f.VisibilityType, HasFieldValues: "none", PointsOfInterest: f.PointsOfInterest, Caveats: f.Caveats,
-		Position: f.Position, DatabasePosition: f.Position, Active: true, PreviewDisplay: true, Dimensions: []any{},
+		Position: f.Position, DatabasePosition: f.Position, Active: true, PreviewDisplay: true, Dimensions: []dimensionWire{},
 		DimensionOptions: []any{}, CreatedAt: f.CreatedAt, UpdatedAt: f.UpdatedAt}
 	switch {
 	case f.HasFieldValues != nil:
@@ -99,7 +95,7 @@ func (a *API) fieldWithTable(r *request, id catalog.FieldID) (fieldWire, error) 
 	}
 	w := fieldOf(r.access, f)
 	w.Table = new(tableOf(t))
-	return w, nil
+	return w, a.addDimensions(r, []*fieldWire{&w})
 }
 
 func (a *API) getField(r *request) (any, error) {
@@ -161,24 +157,4 @@ func oneWord(field string, v *string, words ...string) error {
 		}
 	}
 	return wrongField(field, "value must be one of "+strings.Join(words, ", ")+".")
-}
-
-// fieldValuesWire is the values of a field, each in a list of its own.
-type fieldValuesWire struct {
-	FieldID catalog.FieldID `json:"field_id"`
-	Values  [][]any         `json:"values"`
-	More    bool            `json:"has_more_values"`
-}
-
-func (a *API) fieldValues(r *request) (any, error) {
-	id := catalog.FieldID(r.id("id"))
-	found, err := a.door.FieldValues(r.ctx(), r.access.User(), id)
-	var wrong *dataset.QueryError
-	if errors.As(err, &wrong) && wrong.Type == dataset.MissingPermissions {
-		return nil, errForbidden
-	}
-	if err != nil {
-		return nil, err
-	}
-	return fieldValuesWire{FieldID: id, Values: append([][]any{}, found.Values...), More: found.More}, nil
 }

@@ -154,6 +154,7 @@ func (f fixture) address(rt *Route) string {
 			"revision": "card", "PARAMETER": fmt.Sprint(f.Card), // the latter for an odd text, see oddTextsNeverBreakARoute
 			"native-query-snippet": fmt.Sprint(f.Snippet),
 			"setting":              "user-visibility", "query": "json", "dataset": "json", "bookmark": "card", "schema": "main",
+			"params": "p", "search": fmt.Sprint(f.Field), "remapping": fmt.Sprint(f.Field),
 		}[noun]
 		if !ok {
 			panic("the test does not know what to put for " + word + " in " + rt.Path)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"testing"
 
+	"github.com/sluice-bi/sluice/internal/catalog"
 	"github.com/sluice-bi/sluice/internal/permission"
 	"github.com/sluice-bi/sluice/internal/store"
 )
@@ -145,4 +146,91 @@ func jsonOf(t *testing.T, v any) []byte {
 		t.Fatal(err)
 	}
 	return data
+}
+
+// A foreign key leads a filter to another table: who connects it must be able
+// to ask for that table too, or readers' answers tell what is in it.
+func TestConnectingOverAForeignKeyNeedsTheRightOnTheOtherTable(t *testing.T) {
+	s := settledWorld(t)
+	orders, people := s.tableNamed("orders"), s.tableNamed("people")
+	card := s.admin().post("/api/card", s.newCard(s.Collection, s.question(orders))).id()
+	s.admin().put(path("/api/dashboard/%d", s.Dashboard), fields{"dashcards": []any{placeOf(s.Dashcard, card)}}).want(200)
+	target := func(field string) any {
+		return []any{"dimension", []any{"field", s.fieldNamed("people", field), fields{"source-field": s.fieldNamed("orders", "person_id")}}}
+	}
+	p := fields{"id": "p", "name": "P", "slug": "p", "type": "string/="}
+	own := func(field string) fields {
+		return fields{"parameters": []any{fields{"id": "p", "name": "P", "slug": "p", "type": "string/=", "target": target(field)}}}
+	}
+	connect := func(field string) fields {
+		return fields{"parameters": []any{p}, "dashcards": []any{placeOf(s.Dashcard, card, fields{"parameter_mappings": []any{
+			fields{"parameter_id": "p", "card_id": card, "target": target(field)}}})}}
+	}
+	on := func(tables ...catalog.TableID) {
+		s.data(nothing)
+		levels, asks := fields{}, fields{}
+		for _, id := range tables {
+			levels[path("%d", id)], asks[path("%d", id)] = "unrestricted", "query-builder"
+		}
+		s.data(fields{"view-data": fields{"": levels}, "create-queries": fields{"": asks}})
+	}
+	on(orders)
+	s.member().put(path("/api/card/%d", card), own("email")).forbidden()
+	s.member().put(path("/api/dashboard/%d", s.Dashboard), connect("email")).forbidden()
+	on(orders, people)
+	s.member().put(path("/api/card/%d", card), own("email")).want(200)
+	s.member().put(path("/api/dashboard/%d", s.Dashboard), connect("email")).want(200)
+	// What is connected stays so, and one more field is one more question.
+	on(orders)
+	s.member().put(path("/api/dashboard/%d", s.Dashboard), connect("email")).want(200)
+	s.member().put(path("/api/dashboard/%d", s.Dashboard), connect("name")).forbidden()
+}
+
+func TestPeopleChooseFromWhatTheyMaySee(t *testing.T) {
+	s := settledWorld(t)
+	board := path("/api/dashboard/%d", s.Dashboard)
+	s.admin().put(board, fields{
+		"parameters": []any{fields{"id": "t", "name": "Title", "slug": "t", "type": "string/="}, fields{"id": "c", "name": "Category", "slug": "c", "type": "string/="},
+			fields{"id": "w", "name": "Word", "slug": "w", "type": "string/=", "values_source_type": "static-list", "values_source_config": fields{"values": []any{"a", []any{"b", "Bee"}}}}},
+		"dashcards": []any{placeOf(s.Dashcard, s.Card, fields{"parameter_mappings": []any{
+			fields{"parameter_id": "t", "card_id": s.Card, "target": s.byColumn("title")}, fields{"parameter_id": "c", "card_id": s.Card, "target": s.byColumn("category")}}})},
+	}).want(200)
+	get := func(who caller, address string) choicesWire {
+		t.Helper()
+		var c choicesWire
+		who.get(board + "/params/" + address).want(200).into(&c)
+		return c
+	}
+	categories := get(s.member(), "c/values")
+	if len(categories.Values) < 3 || categories.More || len(categories.Values[0]) != 1 {
+		t.Fatalf("%+v", categories)
+	}
+	first := categories.Values[0][0].(string)
+	titles, some := get(s.member(), "t/values"), get(s.member(), "t/values?c="+first+"&unknown=x")
+	if len(some.Values) == 0 || len(some.Values) >= len(titles.Values) {
+		t.Errorf("%d titles, %d of %s", len(titles.Values), len(some.Values), first)
+	}
+	if found := get(s.member(), "c/search/"+first[1:4]); len(found.Values) == 0 || len(found.Values) == len(categories.Values) {
+		t.Errorf("found %+v", found)
+	}
+	s.member().get(board+"/params/w/remapping?value=b").want(200).text(200, "[\"b\",\"Bee\"]\n")
+	s.member().get(board+"/params/c/remapping?value=nothing").text(200, "[\"nothing\"]\n")
+	s.member().get(board + "/params/c/remapping").want(400)
+	s.member().get(board + "/params/none/values").want(400)
+	s.outsider().get(board + "/params/c/values").forbidden()
+
+	unsaved := fields{"parameter": fields{"id": "x", "type": "string/="}, "field_ids": []any{s.fieldNamed("products", "category")}}
+	if a, b := s.member().post("/api/dataset/parameter/values", unsaved).want(200), s.member().get(board+"/params/c/values"); string(a.body) != string(b.body) {
+		t.Errorf("%s, saved %s", a.body, b.body)
+	}
+	s.outsider().post("/api/dataset/parameter/values", unsaved).text(200, `{"values":[],"has_more_values":false}`+"\n")
+	s.data(nothing) // the dashboard is theirs to read, and no question is theirs to ask
+	if got := get(s.member(), "c/values"); len(got.Values) != len(categories.Values) {
+		t.Errorf("%+v", got)
+	}
+	s.member().post("/api/dataset/parameter/values", unsaved).text(200, `{"values":[],"has_more_values":false}`+"\n")
+	s.data(fields{"view-data": "blocked"})
+	if got := get(s.member(), "c/values"); len(got.Values) != 0 {
+		t.Errorf("who is blocked chooses from %+v", got)
+	}
 }

@@ -19,6 +19,8 @@ func routes() []Route {
 		databaseRoutes(),
 		tableRoutes(),
 		fieldRoutes(),
+		fieldValueRoutes(),
+		parameterRoutes(), // what people choose from
 		segmentRoutes(),
 		datasetRoutes(), // questions that are not saved
 		searchRoutes(),

@@ -97,10 +97,14 @@ func (a *API) tablesWire(r *request, q store.TableQuery, withFields bool) ([]tab
 	for _, f := range fields {
 		by[f.Table] = append(by[f.Table], fieldOf(r.access, f))
 	}
+	var shown []*fieldWire
 	for i := range list {
 		list[i].Fields = new(append([]fieldWire{}, by[list[i].ID]...))
+		for j := range *list[i].Fields {
+			shown = append(shown, &(*list[i].Fields)[j])
+		}
 	}
-	return list, nil
+	return list, a.addDimensions(r, shown)
 }
 
 func (a *API) listTables(r *request) (any, error) {

@@ -72,9 +72,11 @@ func (p *declared) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &m); err != nil {
 		return err
 	}
-	*p = declared{Target: m["target"], Default: m["default"], Value: m["value"], Options: m["options"]}
-	if err := word(m, "id", &p.ID); err != nil {
-		return err
+	*p = declared{Target: m["target"], Default: m["default"], Value: m["value"], Options: m["options"], Config: m["values_source_config"]}
+	for key, into := range map[string]*string{"id": &p.ID, "values_source_type": &p.Source} {
+		if err := word(m, key, into); err != nil {
+			return err
+		}
 	}
 	return word(m, "type", &p.Type)
 }

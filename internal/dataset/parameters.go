@@ -22,6 +22,10 @@ type declared struct {
 	Default json.RawMessage `json:"default,omitempty"`
 	Value   json.RawMessage `json:"value,omitempty"`
 	Options json.RawMessage `json:"options,omitempty"`
+	// Source is where the values come from that people choose from: "static-list",
+	// "card", or empty for the fields that it is connected with.
+	Source string          `json:"-"`
+	Config json.RawMessage `json:"-"`
 }
 
 // mapping says what a parameter of a dashboard is compared with in a card.

@@ -31,6 +31,9 @@ type question struct {
 // find reads the question of a request and checks that the person may reach
 // it: the dashboard, the card, and that they belong together.
 func (d *Door) find(ctx context.Context, access permission.Access, r Request) (q question, err error) {
+	if r.choice != nil {
+		return d.findChoice(ctx, access, r.choice)
+	}
 	if (len(r.Query) > 0) == (r.Card != 0) || (r.Dashboard != 0) != (r.Dashcard != 0) || r.Dashboard != 0 && r.Card == 0 {
 		return q, errors.New("dataset: a request is for a question, a card, or a card on a dashboard")
 	}

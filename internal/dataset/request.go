@@ -26,6 +26,10 @@ type Request struct {
 	Context   string
 	RequestID string // of the HTTP request; recorded
 
+	// choice asks for the values to choose from for a parameter instead; see
+	// [Door.Choices], which alone makes such a request.
+	choice *choice
+
 	Fresh bool // a result that is kept from before will not do
 
 	// MaxRows and MaxRawRows lower the row limits of aggregated and of raw

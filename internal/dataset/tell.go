@@ -38,6 +38,22 @@ func (d *Door) CanRunAdHoc(ctx context.Context, who permission.UserID, card stor
 	return d.allowed(ctx, who, card, false)
 }
 
+// CanFilter tells whether the person may ask the question of a card anew and
+// filter it by the target, be it of a table that a foreign key leads to.
+func (d *Door) CanFilter(ctx context.Context, who permission.UserID, card store.Card, by query.Target) bool {
+	q, err := query.Parse(card.DatasetQuery)
+	if err != nil || !d.allowed(ctx, who, card, false) {
+		return false
+	}
+	access := d.store.Graph().AccessOf(who)
+	id := q.Field(by)
+	if id == 0 || access.User() == 0 {
+		return access.User() != 0
+	}
+	f := access.Graph().Catalog().Field(id)
+	return f != nil && access.Can(permission.QueryTable, permission.ATable(f.Table))
+}
+
 // Shows tells whether the person may be shown results of a card that they may
 // read. What SQL reads is known only when it is run: of a card that is SQL, it
 // is whether they may be shown every table of its database whole.

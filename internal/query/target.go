@@ -60,6 +60,31 @@ func (t Target) IsZero() bool { return t == Target{} }
 // that it does not show, by comparing with it.
 func (t Target) Column() bool { return !t.IsZero() && !t.variable }
 
+// Field is the field of a table that a target of the question names by its id,
+// itself or as the field that a variable filters by; 0 for any other.
+func (q *Query) Field(t Target) catalog.FieldID {
+	if t.variable {
+		if q.native == nil {
+			return 0
+		}
+		for _, tag := range q.native.tags {
+			if tag.name == t.text && tag.field != nil {
+				return tag.field.id
+			}
+		}
+		return 0
+	}
+	n, err := readJSON([]byte(t.text))
+	if err != nil || n.kind != isArray || len(n.items) < 2 || n.items[0].text != "dimension" {
+		return 0
+	}
+	e, err := (&parser{}).column(n.items[1])
+	if f, is := e.(*fieldRef); is && err == nil {
+		return f.id
+	}
+	return 0
+}
+
 // Variable is a variable of a native question.
 type Variable struct {
 	ID, Name string // the ID is what clients call it, and may be empty
