@@ -121,7 +121,7 @@ func (b *between) serve(client net.Conn) {
 	defer server.Close()
 	go func() {
 		_, _ = io.Copy(client, server)
-		client.Close()
+		_ = client.Close()
 	}()
 	_ = b.forward(server, bufio.NewReader(client))
 }

@@ -75,12 +75,14 @@ func sent(o Opt[Array]) json.RawMessage {
 // fitsType refuses types that there are none of, and those that the question
 // cannot have. What is no question at all is refused when it is tried.
 func fitsType(t string, asked json.RawMessage) error {
-	q, err := query.Parse(asked)
-	switch {
-	case t != "" && t != question && t != model && t != metric:
+	if t != "" && t != question && t != model && t != metric {
 		return wrongField("type", "value must be one of question, model, metric.")
-	case err != nil:
-		return nil
+	}
+	q, err := query.Parse(asked)
+	if err != nil {
+		return nil //nolint:nilerr // it is refused when it is tried, in words of its own
+	}
+	switch {
 	case t == model && len(q.Variables()) > 0:
 		return wrongField("type", "A model cannot have variables: the SQL has some.")
 	case t == metric && q.Aggregations() != 1:

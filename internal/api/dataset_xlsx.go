@@ -201,7 +201,7 @@ func writeCellText(b *bytes.Buffer, s string) {
 			code := strconv.FormatInt(int64(r), 16)
 			b.WriteString("_x" + strings.Repeat("0", 4-len(code)) + strings.ToUpper(code) + "_")
 		default:
-			b.WriteString(string(r)) // U+FFFD in place of a byte that is no UTF-8
+			b.WriteRune(r) // U+FFFD in place of a byte that is no UTF-8
 		}
 	}
 }

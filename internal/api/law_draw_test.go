@@ -159,7 +159,8 @@ func (d lawDraw) values(into url.Values, of reflect.Type) {
 		for kind.Kind() == reflect.Pointer || kind.Kind() == reflect.Slice {
 			kind = kind.Elem()
 		}
-		name, value := f.Tag.Get("query"), ""
+		name := f.Tag.Get("query")
+		var value string
 		switch {
 		case f.Tag.Get("enum") != "":
 			value = one(d, name, strings.Split(f.Tag.Get("enum"), ",")...)

@@ -18,7 +18,7 @@ import (
 func told(pasts []store.Past) string {
 	var b strings.Builder
 	for _, p := range pasts {
-		name := ""
+		var name string
 		if p.Card != nil {
 			name = p.Card.Name
 		} else {

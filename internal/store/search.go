@@ -155,7 +155,7 @@ func (q Search) scan(row scanner) (*Found, error) {
 	if err != nil {
 		return nil, err
 	}
-	fits := false
+	var fits bool
 	f.Match, fits = q.Text.Match(f.Name, text(f.Description), sqlOf(question))
 	if !fits {
 		return nil, nil
