@@ -1,11 +1,15 @@
 package api
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
+	"github.com/sluice-bi/sluice/internal/catalog"
 	"github.com/sluice-bi/sluice/internal/dbtest"
 )
 
@@ -75,5 +79,60 @@ func TestWhatAnEngineSaysIsInTheLogUnderTheRequest(t *testing.T) {
 		words := map[string]string{"postgres": "does not exist (SQLSTATE 42P01)", "mysql": "doesn't exist"}[server.Engine]
 		r.leaks(words)
 		said(r, fmt.Sprintf("user=%d ", s.Member), fmt.Sprintf("card=%d ", card), words)
+	})
+}
+
+// interrupted does something once, when the first bytes of an answer come.
+type interrupted struct {
+	*httptest.ResponseRecorder
+	do func()
+}
+
+func (w *interrupted) Write(b []byte) (int, error) {
+	if w.do != nil {
+		w.do()
+		w.do = nil
+	}
+	return w.ResponseRecorder.Write(b)
+}
+
+func TestAWarehouseThatDiesUnderAResultEndsItWithTheNews(t *testing.T) {
+	connected(t, func(t *testing.T, s settled, server *dbtest.Server, details fields) {
+		// More than lies in the buffers between here and there.
+		series := map[string]string{"postgres": "generate_series(1, 2000) AS s(id)", "mysql": "(SELECT seq AS id FROM seq_1_to_2000) s"}[server.Engine]
+		login := fmt.Sprint(details["user"])
+		server.Exec(t, fmt.Sprint(details["dbname"]), "CREATE VIEW letters AS SELECT id, repeat('x', 20000) AS words FROM "+series, "GRANT SELECT ON letters TO "+login)
+		s = s.on(server, details)
+		ask := func(w http.ResponseWriter) {
+			body, err := json.Marshal(s.question(s.tableNamed("letters")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req := httptest.NewRequest("POST", "http://sluice.test/api/dataset", bytes.NewReader(body))
+			req.Header = s.member().header
+			req.Header.Set("Content-Type", "application/json")
+			s.api.Handler().ServeHTTP(w, req)
+		}
+		for range 3 {
+			w := &interrupted{httptest.NewRecorder(), func() { server.Disconnect(t, login) }}
+			ask(w)
+			r := reply{t, "a result that ends early", w.Code, w.Header(), w.Body.Bytes()}
+			got := r.want(http.StatusAccepted).ended("failed").object()
+			if rows := got["data"].(fields)["rows"].([]any); len(rows) == 0 || len(rows) >= 2000 || got["error"] != "The database cannot be reached." {
+				t.Errorf("%d rows, then %v", len(rows), got["error"])
+			}
+			if line := s.logged(r); !strings.Contains(line, "unusable: ") {
+				t.Errorf("logged as %q", line)
+			}
+			if n := s.pool.InUse(catalog.DatabaseID(s.Database)); n != 0 {
+				t.Errorf("%d connections are still in use", n)
+			}
+			whole := httptest.NewRecorder()
+			ask(whole)
+			reply{t, "the next question", whole.Code, whole.Header(), whole.Body.Bytes()}.want(http.StatusAccepted).ended("completed")
+		}
+		if n := s.pool.InUse(catalog.DatabaseID(s.Database)); n != 0 {
+			t.Errorf("%d connections are still in use", n)
+		}
 	})
 }

@@ -132,6 +132,16 @@ func (s *Server) Login(t testing.TB, name string) {
 	})
 }
 
+// Disconnect ends the sessions that somebody has with the server.
+func (s *Server) Disconnect(t testing.TB, login string) {
+	t.Helper()
+	end := "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE usename = '" + login + "'"
+	if s.Engine == "mysql" {
+		end = "KILL CONNECTION USER " + login
+	}
+	s.Exec(t, "", end)
+}
+
 // Details are connection details as Metabase names them. The empty login is
 // the administrator.
 func (s *Server) Details(database, login string) map[string]any {
