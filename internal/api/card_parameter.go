@@ -14,10 +14,10 @@ import (
 // anew (reference 1.6). A variable of the question's own SQL is no such
 // parameter.
 
-// mayParametrise tells whether the person may give the card these parameters
-// in place of those it has.
-func (a *API) mayParametrise(r *request, c store.Card, parameters json.RawMessage) error {
-	return a.mayFilter(r, dataset.Filters(c.Parameters), dataset.Filters(parameters), func() (store.Card, bool) { return c, true })
+// mayParametrise tells whether the person may give the card its parameters in
+// place of those that the same question had.
+func (a *API) mayParametrise(r *request, had json.RawMessage, c store.Card) error {
+	return a.mayFilter(r, dataset.Filters(had), dataset.Filters(c.Parameters), func() (store.Card, bool) { return c, true })
 }
 
 // mayMap tells whether the person may connect the parameters of a dashboard to

@@ -48,7 +48,7 @@ func (a *API) createCard(r *request) (any, error) {
 	if err := fitsType(c.Type, c.DatasetQuery); err != nil {
 		return nil, err
 	}
-	if err := a.maySave(r, &c); err != nil {
+	if err := a.maySaveAnew(r, &c); err != nil {
 		return nil, err
 	}
 	if b.QueryType.Set {
@@ -133,6 +133,15 @@ func (a *API) maySave(r *request, c *store.Card) error {
 	return err
 }
 
+// maySaveAnew is maySave for a card that is not there yet, and tells whether the
+// person may give it its parameters.
+func (a *API) maySaveAnew(r *request, c *store.Card) error {
+	if err := a.maySave(r, c); err != nil {
+		return err
+	}
+	return a.mayParametrise(r, nil, *c)
+}
+
 type cardUpdateWire struct {
 	Name                  Opt[string] `json:"name" rule:"nonblank,max=254"`
 	DatasetQuery          Opt[Object] `json:"dataset_query" rule:"max=262144"`
@@ -171,10 +180,10 @@ func (a *API) updateCard(r *request) (any, error) {
 }
 
 // mayRewrite tells whether the person, who curates the card, may make it ask the
-// question, and give it the parameters of the update; the question goes into
-// the update. nil is the question that it asks already.
+// question, with the parameters that it then has; the question goes into the
+// update. nil is the question that it asks already.
 func (a *API) mayRewrite(r *request, was store.Card, question json.RawMessage, u *store.CardUpdate) error {
-	next := was
+	next, had := was, was.Parameters
 	if u.Type != nil {
 		next.Type = *u.Type
 	}
@@ -194,11 +203,12 @@ func (a *API) mayRewrite(r *request, was store.Card, question json.RawMessage, u
 		}
 		u.Question = &store.CardQuestion{DatasetQuery: next.DatasetQuery, ResultMetadata: next.ResultMetadata,
 			QueryType: next.QueryType, Database: next.Database, Table: next.Table}
+		had = nil // they were allowed on what it asked before
 	}
-	if u.Parameters == nil {
-		return nil
+	if u.Parameters != nil {
+		next.Parameters = u.Parameters
 	}
-	return a.mayParametrise(r, next, u.Parameters)
+	return a.mayParametrise(r, had, next)
 }
 
 // placed is where a card or dashboard is.
@@ -250,7 +260,7 @@ func (a *API) deleteCard(r *request) (any, error) {
 
 func (a *API) copyCard(r *request) (any, error) {
 	c := copyOf(r.object.(store.Card))
-	if err := a.maySave(r, &c); err != nil {
+	if err := a.maySaveAnew(r, &c); err != nil {
 		return nil, err
 	}
 	if err := a.mayPutInto(r, "collection_id", c.Collection); err != nil {

@@ -67,12 +67,12 @@ func (a *API) copyCards(r *request, cards []store.Card, in permission.Collection
 	for _, c := range cards {
 		n := copyOf(c)
 		n.Name, n.Collection = c.Name, in
-		err := a.maySave(r, &n)
+		err := a.maySaveAnew(r, &n)
 		var broken message
 		switch {
 		case err == nil:
 			tried[c.ID] = n
-		case !errors.Is(err, errUnsavable) && !errors.As(err, &broken):
+		case !errors.Is(err, errUnsavable) && !errors.Is(err, errForbidden) && !errors.As(err, &broken):
 			return nil, nil, err
 		}
 	}
@@ -84,7 +84,8 @@ func (a *API) copyCards(r *request, cards []store.Card, in permission.Collection
 	}
 	for _, c := range cards {
 		n, savable := tried[c.ID]
-		if savable && r.access.Can(permission.ReadCollection, permission.ACollection(c.Collection)) && a.door.CanRunAdHoc(r.ctx(), r.access.User(), n) {
+		if savable && r.access.Can(permission.ReadCollection, permission.ACollection(c.Collection)) && a.door.CanRunAdHoc(r.ctx(), r.access.User(), n) &&
+			a.mayParametrise(r, nil, n) == nil {
 			n.ID = c.ID
 			anew = append(anew, n)
 			copied[c.ID] = true

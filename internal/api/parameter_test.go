@@ -234,3 +234,49 @@ func TestPeopleChooseFromWhatTheyMaySee(t *testing.T) {
 		t.Errorf("who is blocked chooses from %+v", got)
 	}
 }
+
+// However a card comes to its question and parameters, who gives it a filter
+// may ask for what the filter tells.
+func TestASavedQuestionIsGivenNoFilterThatOneMayNotAsk(t *testing.T) {
+	s := settledWorld(t)
+	orders, people := s.tableNamed("orders"), s.tableNamed("people")
+	filter := func(field any) fields {
+		return fields{"parameters": []any{fields{"id": "p", "name": "P", "slug": "p", "type": "string/=", "target": []any{"dimension", field}}}}
+	}
+	email := filter([]any{"field", s.fieldNamed("people", "email"), fields{"source-field": s.fieldNamed("orders", "person_id")}})
+	elsewhere := filter([]any{"field", s.fieldNamed("people", "email"), nil})
+	missing := filter([]any{"field", 99999, nil})
+	quantity := filter([]any{"field", s.fieldNamed("orders", "quantity"), nil})
+	filtered := s.admin().post("/api/card", s.newCard(s.Collection, s.question(orders), email, fields{"name": "Filtered"})).want(200).id()
+	at := path("/api/card/%d", filtered)
+	s.admin().put(path("/api/dashboard/%d", s.Dashboard), fields{"dashcards": []any{placeOf(-1, filtered), placeOf(-2, s.Card)}}).want(200)
+	few := fields{"dataset_query": s.question(orders, fields{"limit": 3})}
+
+	for _, c := range []struct {
+		levels, asks fields
+		may          bool
+	}{
+		{fields{path("%d", orders): "unrestricted"}, fields{path("%d", orders): "query-builder"}, false},
+		{fields{path("%d", orders): "unrestricted", path("%d", people): "unrestricted"}, fields{path("%d", orders): "query-builder", path("%d", people): "query-builder"}, true},
+	} {
+		s.data(nothing)
+		s.data(fields{"view-data": fields{"": c.levels}, "create-queries": fields{"": c.asks}})
+		s.member().post("/api/card", s.newCard(s.Collection, s.question(orders), quantity)).want(200)
+		s.member().post("/api/card", s.newCard(s.Collection, s.question(orders), missing)).forbidden()
+		s.member().put(at, fields{"name": "Filtered"}).want(200)
+		deep := s.member().post(path("/api/dashboard/%d/copy", s.Dashboard), fields{"collection_id": s.Collection, "is_deep_copy": true}).want(200).dashcards()
+		given := []reply{s.member().post("/api/card", s.newCard(s.Collection, s.question(orders), email)),
+			s.member().post("/api/card", s.newCard(s.Collection, s.question(orders), elsewhere)),
+			s.member().post(at+"/copy", nil), s.member().put(at, few)}
+		for i, r := range given {
+			if !c.may {
+				r.forbidden()
+			} else if r.status != 200 {
+				t.Errorf("request %d, of who may ask: status %d %s", i, r.status, r.body)
+			}
+		}
+		if is := len(deep) == 1; is != c.may { // s.Card asks products
+			t.Errorf("the deep copy of who may ask: %v has %d cards", c.may, len(deep))
+		}
+	}
+}

@@ -211,12 +211,12 @@ func (s *Store) UpdateCard(ctx context.Context, who Actor, was Card, u CardUpdat
 }
 
 // stale tells whether a card is no longer what it was in that on which the
-// right to change it so depends. Who may give it parameters depends on the
-// question and on the parameters that it has.
+// right to change it so depends. Who may give it a question or parameters
+// depends on both that it has.
 func (u CardUpdate) stale(was, is Card) bool {
 	asks := u.Question != nil || u.Parameters != nil
 	return is.Collection != was.Collection || is.Archived != was.Archived ||
-		asks && !bytes.Equal(is.DatasetQuery, was.DatasetQuery) || u.Parameters != nil && !bytes.Equal(is.Parameters, was.Parameters)
+		asks && (!bytes.Equal(is.DatasetQuery, was.DatasetQuery) || !bytes.Equal(is.Parameters, was.Parameters))
 }
 
 func (c Card) pin() pin { return pinOf(c.Collection, c.CollectionPosition, c.Archived) }

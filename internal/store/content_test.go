@@ -290,6 +290,8 @@ func TestAnUpdateHoldsOnlyForWhatWasChecked(t *testing.T) {
 				store.CardUpdate{Question: &store.CardQuestion{DatasetQuery: json.RawMessage(`{"x":3}`)}}, true},
 			{"asked anew, and parameters", store.CardUpdate{Question: &store.CardQuestion{DatasetQuery: json.RawMessage(`{"x":2}`)}}, store.CardUpdate{Parameters: mapped}, true},
 			{"without parameters, and parameters", store.CardUpdate{Parameters: json.RawMessage(`[]`)}, store.CardUpdate{Parameters: mapped}, true},
+			{"other parameters, and a question", store.CardUpdate{Parameters: json.RawMessage(`[]`)},
+				store.CardUpdate{Question: &store.CardQuestion{DatasetQuery: json.RawMessage(`{"x":3}`)}}, true},
 			{"asked anew, and a name", store.CardUpdate{Question: &store.CardQuestion{DatasetQuery: json.RawMessage(`{"x":2}`)}}, store.CardUpdate{Name: ptr("mine")}, false},
 			{"described, and a name", store.CardUpdate{Description: ptr(ptr("theirs"))}, store.CardUpdate{Name: ptr("mine")}, false},
 		} {
