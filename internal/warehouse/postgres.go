@@ -133,6 +133,7 @@ type postgresConn struct {
 	pg     *pgconn.PgConn
 	busy   bool // a statement runs
 	broken bool
+	zone   string // that the settings of the session are made for; "" before they are
 }
 
 func (c *postgresConn) alive(ctx context.Context, idle time.Duration) bool {
@@ -202,9 +203,13 @@ func (c *postgresConn) begin(ctx context.Context, isolation string, zone *time.L
 	if zone != nil {
 		name = zone.String()
 	}
-	return c.exec(ctx, "begin transaction isolation level "+isolation+" read only; set local statement_timeout = "+strconv.Itoa(timeout)+
-		"; set local timezone = "+quoteText(name)+"; set local lc_monetary = 'C'; set local extra_float_digits = 1"+
-		"; set local bytea_output = 'hex'; set local intervalstyle = 'postgres'")
+	if c.zone != name { // not in the transaction, whose end would undo it
+		if err := c.exec(ctx, "set timezone = "+quoteText(name)+"; set lc_monetary = 'C'; set extra_float_digits = 1; set bytea_output = 'hex'; set intervalstyle = 'postgres'"); err != nil {
+			return err
+		}
+		c.zone = name
+	}
+	return c.exec(ctx, "begin transaction isolation level "+isolation+" read only; set local statement_timeout = "+strconv.Itoa(timeout))
 }
 
 // rollback ends the transaction. After SQL that a person wrote everything that
@@ -221,6 +226,7 @@ func (c *postgresConn) rollback(ctx context.Context, native bool) {
 	defer cancel()
 	err := c.exec(ctx, "rollback")
 	if err == nil && native {
+		c.zone = ""
 		err = c.exec(ctx, "discard all")
 	}
 	if err != nil {
