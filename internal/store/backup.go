@@ -72,6 +72,7 @@ func openFile(c Config) (*Store, error) {
 		return nil, err
 	}
 	s.read.SetMaxOpenConns(1)
+	s.reads = s.read
 	return s, nil
 }
 

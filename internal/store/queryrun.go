@@ -64,7 +64,7 @@ func (s *Store) RecordQuery(ctx context.Context, run QueryRun) error {
 	if run.At.IsZero() {
 		run.At = s.now()
 	}
-	_, err := conn{s, s.runs}.exec(ctx, `insert into query_runs (at, user_id, database_id, card_id, dashboard_id, native, cached, context, row_count,
+	_, err := conn{s, s.notes}.exec(ctx, `insert into query_runs (at, user_id, database_id, card_id, dashboard_id, native, cached, context, row_count,
 		microseconds, outcome, reason, request) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
 		run.At, run.User, run.Database, run.Card, run.Dashboard, run.Native, run.Cached, run.Context, run.Rows,
 		run.Duration.Microseconds(), run.Outcome, run.Reason, run.Request)

@@ -16,14 +16,17 @@ import (
 // keeps the drivers' words in.
 type conn struct {
 	s  *Store
-	on interface {
-		ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
-		QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	}
+	on handle
+}
+
+// handle is a pool of connections, or a transaction.
+type handle interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
 // reader runs single statements that only read.
-func (s *Store) reader() conn { return conn{s, s.read} }
+func (s *Store) reader() conn { return conn{s, s.reads} }
 
 // exec runs a statement and returns how many rows it touched.
 func (c conn) exec(ctx context.Context, query string, args ...any) (int64, error) {
@@ -78,7 +81,7 @@ func list[T any](ctx context.Context, c conn, scan func(scanner) (T, error), que
 		return nil, err
 	}
 	read := func() ([]T, error) { return scanAll(ctx, c, scan, query, bound) }
-	if c.on == any(c.s.read) {
+	if c.on == c.s.reads {
 		read = func() ([]T, error) { return again(func() ([]T, error) { return scanAll(ctx, c, scan, query, bound) }) }
 	}
 	all, err := read()

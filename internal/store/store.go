@@ -77,6 +77,8 @@ type Store struct {
 	read   *sql.DB // cannot write
 	runs   *sql.DB // for query runs alone: nothing waits for the disk, and a machine that fails forgets the newest
 
+	reads, notes handle // read and runs, for single statements
+
 	postgres *pgx.ConnConfig // nil with SQLite
 	process  string          // names this store's connections; no other store has it
 	lease    time.Duration
@@ -211,6 +213,7 @@ func (s *Store) connectSQLite(path string) error {
 		return err
 	}
 	s.runs.SetMaxOpenConns(1)
+	s.reads, s.notes = newPrepared(s.read), newPrepared(s.runs)
 	return nil
 }
 
@@ -267,6 +270,7 @@ func (s *Store) connectPostgres(address string) error {
 	unsynced.RuntimeParams["synchronous_commit"] = "off"
 	s.runs = stdlib.OpenDB(*unsynced)
 	s.runs.SetMaxOpenConns(4)
+	s.reads, s.notes = s.read, s.runs
 	return nil
 }
 
