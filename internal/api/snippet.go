@@ -3,14 +3,15 @@ package api
 import (
 	"time"
 
+	"github.com/sluice-bi/sluice/internal/dataset"
 	"github.com/sluice-bi/sluice/internal/permission"
 	"github.com/sluice-bi/sluice/internal/store"
 )
 
 // snippetRoutes are about SQL that people share (reference 2.8). A snippet is
-// of no database: whoever may write SQL on one sees and changes all of them.
-// Questions with a snippet run for everybody who may run them, as what they
-// read is decided for the reader, wherever its text comes from.
+// of no database: whoever may write SQL on one sees all of them. Its text and
+// its name are changed by who may write SQL on the database of every saved
+// question that has it in it: it is what they run.
 func snippetRoutes() []Route {
 	return []Route{
 		{Method: "GET", Path: "/api/native-query-snippet", Need: person(), Query: snippetListQuery{}, Answer: []snippetWire{},
@@ -113,7 +114,8 @@ func (a *API) createSnippet(r *request) (any, error) {
 	if err := inNoFolder(b.CollectionID); err != nil {
 		return nil, err
 	}
-	s, err := a.store.CreateSnippet(r.ctx(), r.actor(), store.Snippet{Name: b.Name, Content: b.Content, Description: b.Description})
+	s, err := a.store.CreateSnippet(r.ctx(), r.actor(), store.Snippet{Name: b.Name, Content: b.Content, Description: b.Description},
+		dataset.MayWriteSnippet(r.access.User()))
 	return a.snippetWire(r, s, err)
 }
 
@@ -130,8 +132,8 @@ func (a *API) updateSnippet(r *request) (any, error) {
 	if err := inNoFolder(b.CollectionID); err != nil {
 		return nil, err
 	}
-	s, err := a.store.UpdateSnippet(r.ctx(), r.id("id"), store.SnippetUpdate{Name: b.Name.Ptr(), Content: b.Content.Ptr(),
-		Description: b.Description.Change(), Archived: b.Archived.Ptr()})
+	s, err := a.store.UpdateSnippet(r.ctx(), r.actor(), r.id("id"), store.SnippetUpdate{Name: b.Name.Ptr(), Content: b.Content.Ptr(),
+		Description: b.Description.Change(), Archived: b.Archived.Ptr()}, dataset.MayWriteSnippet(r.access.User()))
 	return a.snippetWire(r, s, err)
 }
 

@@ -112,3 +112,56 @@ func TestASnippetReadsNoMoreThanItsReader(t *testing.T) {
 		t.Errorf("a snippet that is not there: %v", r["error"])
 	}
 }
+
+// The text of a snippet is part of every saved question that names it, and
+// those run for readers who could not ask it: it is written by who may write
+// SQL where they run.
+func TestASnippetIsWrittenByWhoMayWriteTheSQLThatItStandsIn(t *testing.T) {
+	s := settledWorld(t)
+	const all = "/api/native-query-snippet"
+	s.data(fields{"view-data": "unrestricted", "create-queries": "query-builder-and-native"})
+	second := s.admin().post("/api/database", fields{"name": "Again", "engine": "sqlite", "details": fields{"db": s.Warehouse}}).id()
+	make := func(name, content string) string {
+		t.Helper()
+		return path("%s/%d", all, s.admin().post(all, fields{"name": name, "content": content}).id())
+	}
+	const hostile = "1=0 union all select email from people"
+	inner, outer, free := make("Inner", "1=1"), make("Outer", "{{snippet: inner}}"), make("Free", "1=1")
+	there := func(text, name string, id int64) int64 {
+		t.Helper()
+		q := s.withSnippet(text, name, id)
+		q["database"] = second
+		return s.admin().post("/api/card", s.newCard(s.Collection, q)).id()
+	}
+	card := there("select title from products where {{snippet: Cheap}}", "Cheap", s.Snippet)
+	nested := there("select title from products where {{snippet: Outer}}", "Outer", 0)
+	gone := make("Later", "1=1")
+	there("select title from products where {{snippet: later}}", "later", 0)
+	s.admin().put(gone, fields{"name": "Sooner"}).want(200) // now it names none
+	s.admin().put(path("/api/card/%d", nested), fields{"archived": true}).want(200)
+	run := path("/api/card/%d/query", card)
+	s.member().post(run, nil).want(202).ended("completed").leaks("@")
+
+	cheap := path("%s/%d", all, s.Snippet)
+	for _, r := range []reply{
+		s.member().put(cheap, fields{"content": hostile}),
+		s.member().put(cheap, fields{"name": "Other"}),
+		s.member().put(inner, fields{"content": hostile}),
+		s.member().put(outer, fields{"content": hostile}),
+		s.member().put(free, fields{"name": "LATER"}),
+		s.member().post(all, fields{"name": "Later", "content": hostile}),
+	} {
+		r.forbidden()
+	}
+	s.member().post(run, nil).want(202).ended("completed").leaks("@")
+	s.member().put(cheap, fields{"description": "half of them", "archived": true}).keeps(fields{"content": "price < 50"})
+	s.member().put(free, fields{"name": "Freely", "content": "1=2"}).want(200)
+	// On the database that they write SQL on it is theirs to change.
+	own := make("Own", "1=1")
+	s.admin().post("/api/card", s.newCard(s.Collection, s.withSnippet("select title from products where {{snippet: Own}}", "Own", 0)))
+	s.member().put(own, fields{"content": "1=2"}).want(200)
+	// With the database go the questions that could run there.
+	s.admin().put(inner, fields{"content": "2=2"}).want(200)
+	s.admin().delete(path("/api/database/%d", second)).want(204)
+	s.member().put(cheap, fields{"content": "price < 20"}).want(200)
+}

@@ -446,7 +446,8 @@ func makeSettled(t *testing.T, c store.Config, dir string) fixture {
 		t.Fatal(err)
 	}
 	f.Dashboard, f.Dashcard = d.ID, d.Dashcards[0].ID
-	sn, err := w.store.CreateSnippet(t.Context(), who, store.Snippet{Name: "Cheap", Content: "price < 50"})
+	sn, err := w.store.CreateSnippet(t.Context(), who, store.Snippet{Name: "Cheap", Content: "price < 50"},
+		func(store.SnippetWrite) error { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"iter"
 	"strconv"
 	"strings"
 )
@@ -201,6 +202,26 @@ func (q *native) snippetID(name string) int64 {
 		}
 	}
 	return 0
+}
+
+// Snippets lists how the question's SQL names the SQL that people share: by id,
+// or by name where it knows none (0). What stands in snippets and in saved
+// questions is not looked at.
+func (q *Query) Snippets() iter.Seq2[int64, string] {
+	return func(yield func(int64, string) bool) {
+		if q.native != nil {
+			eachSnippet(q.native.tree, yield)
+		}
+	}
+}
+
+func eachSnippet(tree []piece, yield func(int64, string) bool) bool {
+	for _, p := range tree {
+		if p.snippet.name != "" && !yield(p.snippet.id, p.snippet.name) || !eachSnippet(p.optional, yield) {
+			return false
+		}
+	}
+	return true
 }
 
 // shown is a name of a person as messages cite it between other signs.

@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,30 +60,52 @@ func (s *Store) SnippetNamed(ctx context.Context, name string) (Snippet, error) 
 	return one(ctx, s.reader(), scanSnippet, "select "+snippetColumns+" from snippets where name_fold = $1", fold(name))
 }
 
+// SnippetWrite is a write of a snippet's content or name, for who decides about
+// it in the transaction that writes. Until that has ended no question is saved
+// and nobody's rights change.
+type SnippetWrite struct {
+	Graph     *permission.Graph
+	Questions []json.RawMessage // of all cards, archived ones too, that may have a snippet in them
+	ids       map[int64]bool
+	names     map[string]bool
+}
+
+// Reaches tells whether SQL that names a snippet by that id, or by name where
+// it knows none (0), had the written one in it before, or has now; in other
+// snippets too.
+func (w SnippetWrite) Reaches(id int64, name string) bool {
+	if id != 0 {
+		return w.ids[id]
+	}
+	return w.names[fold(name)]
+}
+
 // CreateSnippet makes a snippet; its id, entity id and times are set here.
-// *InvalidError for a name that is taken or cannot stand between {{ and }}.
-func (s *Store) CreateSnippet(ctx context.Context, who Actor, n Snippet) (made Snippet, err error) {
+// *InvalidError for a name that is taken or cannot stand between {{ and }};
+// what may says, as SQL may name it already.
+func (s *Store) CreateSnippet(ctx context.Context, who Actor, n Snippet, may func(SnippetWrite) error) (made Snippet, err error) {
 	if err := nameable(n.Name); err != nil {
 		return Snippet{}, err
 	}
-	now := s.now()
-	err = s.tx(ctx, func(c conn) error {
-		made, err = one(ctx, c, scanSnippet, `insert into snippets (name, name_fold, description, content, archived, creator_id, entity_id, created_at, updated_at)
+	_, err = s.write(ctx, who, func(w *writer) error {
+		made, err = one(ctx, w.conn, scanSnippet, `insert into snippets (name, name_fold, description, content, archived, creator_id, entity_id, created_at, updated_at)
 			values ($1, $2, $3, $4, false, $5, $6, $7, $7) returning `+snippetColumns,
-			n.Name, fold(n.Name), n.Description, n.Content, who.User, newEntityID(), now)
-		return taken(err)
+			n.Name, fold(n.Name), n.Description, n.Content, who.User, newEntityID(), w.now)
+		if err != nil {
+			return taken(err)
+		}
+		return w.ask(may, made)
 	})
 	return made, err
 }
 
-// UpdateSnippet changes a snippet. The snippets that name it by its old name
-// name it by the new one then; questions know its id. Errors as CreateSnippet,
-// and ErrNotFound.
-func (s *Store) UpdateSnippet(ctx context.Context, id int64, u SnippetUpdate) (is Snippet, err error) {
-	now := s.now()
-	err = s.tx(ctx, func(c conn) error {
+// UpdateSnippet changes a snippet, and asks may when its content or name
+// changes. The snippets that name it by its old name name it by the new one
+// then; questions know its id. Errors as CreateSnippet, and ErrNotFound.
+func (s *Store) UpdateSnippet(ctx context.Context, who Actor, id int64, u SnippetUpdate, may func(SnippetWrite) error) (is Snippet, err error) {
+	_, err = s.write(ctx, who, func(w *writer) error {
 		// Writing the row first makes whatever else would change it wait.
-		was, err := one(ctx, c, scanSnippet, "update snippets set updated_at = $1 where id = $2 returning "+snippetColumns, now, id)
+		was, err := one(ctx, w.conn, scanSnippet, "update snippets set updated_at = $1 where id = $2 returning "+snippetColumns, w.now, id)
 		if err != nil {
 			return err
 		}
@@ -93,14 +117,75 @@ func (s *Store) UpdateSnippet(ctx context.Context, id int64, u SnippetUpdate) (i
 		if err := nameable(n.Name); err != nil {
 			return err
 		}
-		is, err = one(ctx, c, scanSnippet, "update snippets set name = $1, name_fold = $2, description = $3, content = $4, archived = $5 where id = $6 returning "+snippetColumns,
+		is, err = one(ctx, w.conn, scanSnippet, "update snippets set name = $1, name_fold = $2, description = $3, content = $4, archived = $5 where id = $6 returning "+snippetColumns,
 			n.Name, fold(n.Name), n.Description, n.Content, n.Archived, id)
-		if err != nil || n.Name == was.Name {
+		if err != nil {
 			return taken(err)
 		}
-		return c.renameInSnippets(ctx, was.Name, n.Name)
+		if n.Content != was.Content || n.Name != was.Name {
+			if err := w.ask(may, was, is); err != nil {
+				return err
+			}
+		}
+		if n.Name == was.Name {
+			return nil
+		}
+		return w.renameInSnippets(ctx, was.Name, n.Name)
 	})
 	return is, err
+}
+
+// ask lets may decide about the write of a snippet, given as it was and is.
+func (w *writer) ask(may func(SnippetWrite) error, states ...Snippet) error {
+	if w.s.postgres != nil { // SQLite has one writer
+		if _, err := w.exec(w.ctx, "lock table cards in share mode"); err != nil {
+			return err
+		}
+	}
+	to := SnippetWrite{Graph: w.graph, ids: map[int64]bool{}, names: map[string]bool{}}
+	for _, s := range states {
+		to.add(s)
+	}
+	others, err := list(w.ctx, w.conn, scanSnippet, "select "+snippetColumns+" from snippets where content like '%snippet:%'")
+	if err != nil {
+		return err
+	}
+	for more := true; more; {
+		more = false
+		for _, s := range others {
+			if !to.ids[s.ID] && slices.ContainsFunc(snippetsIn(s.Content), func(name string) bool { return to.Reaches(0, name) }) {
+				to.add(s)
+				more = true
+			}
+		}
+	}
+	// JSON can say the word with escapes.
+	to.Questions, err = list(w.ctx, w.conn, scanQuestion, `select dataset_query from cards where dataset_query like '%snippet:%' or dataset_query like '%!\u%' escape '!'`)
+	if err != nil {
+		return err
+	}
+	return may(to)
+}
+
+func (w SnippetWrite) add(s Snippet) {
+	w.ids[s.ID] = true
+	w.names[fold(s.Name)] = true
+}
+
+func scanQuestion(row scanner) (q json.RawMessage, err error) { return q, row.Scan(document{&q}) }
+
+// snippetsIn are the names that may be meant by {{snippet: name}} in the content of
+// a snippet, also where it is not right yet and somebody may mend it.
+func snippetsIn(content string) (names []string) {
+	for {
+		_, after, found := strings.Cut(content, "snippet:")
+		if !found {
+			return names
+		}
+		name, _, _ := strings.Cut(after, "}}")
+		names = append(names, strings.TrimSpace(name))
+		content = after
+	}
 }
 
 // inSnippet is a snippet that stands in SQL.
