@@ -266,7 +266,7 @@ func TestBlockedDataHidesTheResultsAndTheNamesOfTheirColumns(t *testing.T) {
 func TestTheColumnsOfSQLAreForThoseWhoSeeTheWholeDatabase(t *testing.T) {
 	s := settledWorld(t)
 	card := s.admin().post("/api/card", s.newCard(s.Collection, s.sql("select email as hush from people"))).id()
-	address := path("/api/card/%d", card)
+	above := s.admin().post("/api/card", s.newCard(s.Collection, fields{"database": s.Database, "type": "query", "query": fields{"source-table": path("card__%d", card)}})).id()
 	for _, c := range []struct {
 		name string
 		data any
@@ -278,13 +278,16 @@ func TestTheColumnsOfSQLAreForThoseWhoSeeTheWholeDatabase(t *testing.T) {
 		{"nothing", fields{"view-data": "blocked", "create-queries": "no"}, false},
 	} {
 		s.data(c.data)
-		r := s.member().get(address).want(200)
-		if shown := r.object()["result_metadata"] != nil; shown != c.seen {
-			t.Errorf("%s: shown %v, want %v", c.name, shown, c.seen)
-		}
-		s.admin().get(address).keeps(fields{"query_type": "native"})
-		if s.admin().get(address).object()["result_metadata"] == nil {
-			t.Errorf("%s: hidden from administrators", c.name)
+		for id, kind := range map[int64]string{card: "native", above: "query"} {
+			address := path("/api/card/%d", id)
+			r := s.member().get(address).want(200)
+			if shown := r.object()["result_metadata"] != nil; shown != c.seen {
+				t.Errorf("%s, %s: shown %v, want %v", c.name, kind, shown, c.seen)
+			}
+			s.admin().get(address).keeps(fields{"query_type": kind})
+			if s.admin().get(address).object()["result_metadata"] == nil {
+				t.Errorf("%s, %s: hidden from administrators", c.name, kind)
+			}
 		}
 	}
 }

@@ -255,7 +255,7 @@ func sameJSON(x, y json.RawMessage) bool {
 }
 
 func (a *API) deleteCard(r *request) (any, error) {
-	return noContent(), a.store.DeleteCard(r.ctx(), r.actor(), r.object.(store.Card).ID)
+	return noContent(), a.store.DeleteCard(r.ctx(), r.actor(), r.object.(store.Card))
 }
 
 func (a *API) copyCard(r *request) (any, error) {

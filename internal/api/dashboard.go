@@ -90,7 +90,7 @@ func (a *API) dashboardMetadata(r *request) (any, error) {
 }
 
 func (a *API) deleteDashboard(r *request) (any, error) {
-	return noContent(), a.store.DeleteDashboard(r.ctx(), r.actor(), r.object.(store.Dashboard).ID)
+	return noContent(), a.store.DeleteDashboard(r.ctx(), r.actor(), r.object.(store.Dashboard))
 }
 
 // dashcardRequest names a card on a dashboard that the person may read. The

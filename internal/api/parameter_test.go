@@ -223,6 +223,9 @@ func TestPeopleChooseFromWhatTheyMaySee(t *testing.T) {
 	if a, b := s.member().post("/api/dataset/parameter/values", unsaved).want(200), s.member().get(board+"/params/c/values"); string(a.body) != string(b.body) {
 		t.Errorf("%s, saved %s", a.body, b.body)
 	}
+	unsaved["field_ids"] = make([]int, 21) // a question each, of all of them
+	s.member().post("/api/dataset/parameter/values", unsaved).want(400)
+	unsaved["field_ids"] = []any{s.fieldNamed("products", "category")}
 	s.outsider().post("/api/dataset/parameter/values", unsaved).text(200, `{"values":[],"has_more_values":false}`+"\n")
 	s.data(nothing) // the dashboard is theirs to read, and no question is theirs to ask
 	if got := get(s.member(), "c/values"); len(got.Values) != len(categories.Values) {

@@ -102,7 +102,7 @@ func (a *API) cardRemapping(r *request) (any, error) {
 
 type newParameterWire struct {
 	Parameter Object  `json:"parameter" rule:"required"`
-	FieldIDs  []ID    `json:"field_ids"`
+	FieldIDs  []ID    `json:"field_ids" rule:"max=20"`
 	Value     *scalar `json:"value"`
 }
 

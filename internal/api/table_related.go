@@ -62,7 +62,8 @@ func points(c *catalog.Snapshot, from, to catalog.TableID) bool {
 	return false
 }
 
-// metricsOf lists the metrics over a table that the person may read.
+// metricsOf lists the metrics over a table that the person may read, of which
+// they may be told that it lies below them.
 func (a *API) metricsOf(r *request, table catalog.TableID) ([]cardWire, error) {
 	all, err := a.store.Cards(r.ctx(), store.CardQuery{Table: &table})
 	if err != nil {
@@ -70,7 +71,7 @@ func (a *API) metricsOf(r *request, table catalog.TableID) ([]cardWire, error) {
 	}
 	var metrics []store.Card
 	for _, c := range all {
-		if cardType(c) == metric && r.access.Can(permission.ReadCollection, permission.ACollection(c.Collection)) {
+		if cardType(c) == metric && r.access.Can(permission.ReadCollection, permission.ACollection(c.Collection)) && a.door.Shows(r.ctx(), r.access.User(), c) {
 			metrics = append(metrics, c)
 		}
 	}

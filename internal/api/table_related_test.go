@@ -18,6 +18,8 @@ func TestWhatIsRelatedToATableIsWhatOneMaySee(t *testing.T) {
 	}
 	metric("Number of products", s.Collection)
 	metric("Number for the board", s.Closed)
+	s.admin().post("/api/card", fields{"name": "Number of what the board chose", "type": "metric", "display": "scalar", "collection_id": s.Collection, "visualization_settings": fields{},
+		"dataset_query": fields{"database": s.Database, "type": "query", "query": fields{"source-table": fmt.Sprint("card__", s.ClosedCard), "aggregation": []any{[]any{"count"}}}}}).want(200)
 	related := func(who caller) map[string][]string {
 		names := map[string][]string{}
 		for part, list := range who.get(fmt.Sprint("/api/table/", s.Table, "/related")).want(200).object() {
@@ -37,7 +39,7 @@ func TestWhatIsRelatedToATableIsWhatOneMaySee(t *testing.T) {
 	}
 	expect(s.admin(), "linked-from", "orders", "reviews")
 	expect(s.admin(), "tables", "invoices", "organizations", "people")
-	expect(s.admin(), "metrics", "Number for the board", "Number of products")
+	expect(s.admin(), "metrics", "Number for the board", "Number of products", "Number of what the board chose")
 
 	expect(s.member(), "metrics", "Number of products")
 	s.data(fields{"view-data": fields{"": fields{fmt.Sprint(s.Table): "unrestricted", fmt.Sprint(s.tableNamed("reviews")): "unrestricted", fmt.Sprint(s.tableNamed("people")): "unrestricted",

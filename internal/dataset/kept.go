@@ -28,8 +28,9 @@ import (
 
 // Bounds on what one server keeps.
 const (
-	keptBytes  = 64 << 20
-	keptResult = keptBytes / 16
+	keptBytes   = 64 << 20
+	keptResult  = keptBytes / 16
+	keptResults = 10_000
 )
 
 // Kept is a result that is shown again.
@@ -108,29 +109,46 @@ type results struct {
 	bytes int
 }
 
-// result is the rows of a statement as the engine gave them. It does not change.
+// result is the rows of a statement as the engine gave them. It does not
+// change, but for until.
 type result struct {
 	Kept
 	key     keptKey
 	columns []warehouse.Column
 	rows    [][]any
-	bytes   int
+	bytes   int       // more than nothing for no rows, too
+	until   time.Time // nobody shows it after this
 }
 
-// find is the result of that key that was made after a time; nil for none.
-func (r *results) find(key keptKey, after time.Time) *result {
+// begun is a result without rows yet.
+func begun(key keptKey, columns []warehouse.Column) *result {
+	x := &result{key: key, columns: columns, bytes: 512}
+	for _, c := range columns {
+		x.bytes += 64 + len(c.Name) + len(c.DatabaseType) + len(c.BaseType)
+	}
+	return x
+}
+
+// find is the result of that key that may be shown now by whoever keeps it so
+// long; nil for none.
+func (r *results) find(key keptKey, now time.Time, long time.Duration) *result {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := r.by[key]
-	if e == nil || !e.Value.(*result).At.After(after) {
+	if e == nil || !e.Value.(*result).At.After(now.Add(-long)) {
 		return nil
 	}
+	x := e.Value.(*result)
+	if until := x.At.Add(long); until.After(x.until) { // somebody keeps it longer
+		x.until = until
+	}
 	r.order.MoveToFront(e)
-	return e.Value.(*result)
+	return x
 }
 
-// put keeps a result, and lets go of those that were used longest ago.
-func (r *results) put(x *result) {
+// put keeps a result, and lets go of those that nobody shows any more, and then
+// of those that were used longest ago.
+func (r *results) put(x *result, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.by == nil {
@@ -141,7 +159,14 @@ func (r *results) put(x *result) {
 	}
 	r.by[x.key] = r.order.PushFront(x)
 	r.bytes += x.bytes
-	for r.bytes > keptBytes {
+	for e := r.order.Back(); e != nil; {
+		before := e.Prev()
+		if !e.Value.(*result).until.After(now) {
+			r.drop(e)
+		}
+		e = before
+	}
+	for r.bytes > keptBytes || r.order.Len() > keptResults {
 		r.drop(r.order.Back())
 	}
 }
@@ -229,7 +254,7 @@ func (d *Door) again(p *prepared, db store.Database) (*result, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.results.find(key, d.now().Add(-long)), nil
+	return d.results.find(key, d.now(), long), nil
 }
 
 // put runs the statement of a question and sends its rows, and keeps them if
@@ -241,17 +266,19 @@ func (d *Door) put(ctx context.Context, conn *warehouse.Conn, p prepared, db sto
 		return sum, err
 	}
 	defer read.Close()
-	if p.keepFor(db) <= 0 {
+	long := p.keepFor(db)
+	if long <= 0 {
 		return d.stream(ctx, p, read, out)
 	}
 	key, err := p.key(db)
 	if err != nil {
 		return sum, err
 	}
-	k := &keeping{read, &result{key: key, columns: read.Columns()}}
+	k := &keeping{read, begun(key, read.Columns())}
 	if sum, err = d.stream(ctx, p, k, out); err == nil && k.into != nil {
-		k.into.Kept = Kept{began, d.now().Sub(began)}
-		d.results.put(k.into)
+		now := d.now()
+		k.into.Kept, k.into.until = Kept{began, now.Sub(began)}, began.Add(long)
+		d.results.put(k.into, now)
 	}
 	return sum, err
 }

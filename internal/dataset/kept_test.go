@@ -315,8 +315,10 @@ func TestWhatIsKeptHasABound(t *testing.T) {
 	var r results
 	key := func(i int) (k keptKey) { k[0], k[1] = byte(i), byte(i>>8); return k }
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	put := func(i, size int) { r.put(&result{key: key(i), bytes: size, Kept: Kept{At: at}}) }
-	there := func(i int) bool { return r.find(key(i), at.Add(-time.Second)) != nil }
+	put := func(i, size int) {
+		r.put(&result{key: key(i), bytes: size, Kept: Kept{At: at}, until: at.Add(time.Hour)}, at)
+	}
+	there := func(i int) bool { return r.find(key(i), at, time.Second) != nil }
 	for i := range 4 {
 		put(i, keptBytes/4)
 	}
@@ -332,14 +334,33 @@ func TestWhatIsKeptHasABound(t *testing.T) {
 	if !there(0) || r.bytes != keptBytes || r.order.Len() != 5 || len(r.by) != 5 {
 		t.Errorf("%d bytes in %d results", r.bytes, r.order.Len())
 	}
-	if r.find(key(4), at) != nil {
+	if r.find(key(4), at, 0) != nil {
 		t.Error("what is too old is found")
+	}
+	// What nobody shows any more goes, and what somebody keeps longer stays.
+	if r.find(key(5), at.Add(time.Minute), 2*time.Hour) == nil {
+		t.Error("what is kept longer is not found")
+	}
+	r.put(&result{key: key(6), bytes: 1, Kept: Kept{At: at.Add(time.Hour)}, until: at.Add(2 * time.Hour)}, at.Add(time.Hour))
+	if r.order.Len() != 2 || len(r.by) != 2 || r.bytes != keptBytes/4-10+1 || r.find(key(5), at.Add(time.Hour), 2*time.Hour) == nil {
+		t.Errorf("%d bytes in %d results after an hour", r.bytes, r.order.Len())
+	}
+	for i := range keptResults + 1 {
+		put(i, 1)
+	}
+	if r.order.Len() != keptResults || len(r.by) != keptResults || there(0) || !there(keptResults) {
+		t.Errorf("%d results are kept", r.order.Len())
 	}
 
 	w, _ := keepingWorld(t)
+	empty := Request{Card: w.keptCard(native("SELECT id FROM orders WHERE id < 0")).ID}
+	if _, sum, err := w.run(w.admin, empty); err != nil || sum.Rows != 0 || w.door.results.order.Len() != 1 || w.door.results.bytes < 512 {
+		t.Errorf("a result without rows weighs %d bytes, %v", w.door.results.bytes, err)
+	}
+	weight := w.door.results.bytes
 	big := Request{Card: w.keptCard(native(`WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n LIMIT 1500) SELECT x, printf('%4000d', x) AS y FROM n`)).ID}
 	for range 2 {
-		if _, kept := w.gets(w.admin, big); kept || w.door.results.bytes != 0 {
+		if _, kept := w.gets(w.admin, big); kept || w.door.results.bytes != weight {
 			t.Errorf("a result of more than %d bytes is kept", keptResult)
 		}
 	}

@@ -55,22 +55,31 @@ func (d *Door) CanFilter(ctx context.Context, who permission.UserID, card store.
 }
 
 // Shows tells whether the person may be shown results of a card that they may
-// read. What SQL reads is known only when it is run: of a card that is SQL, it
-// is whether they may be shown every table of its database whole.
+// read. What SQL reads is known only when it is run: of a card with SQL in it at
+// any depth, it is whether they may be shown every table of its database whole.
 func (d *Door) Shows(ctx context.Context, who permission.UserID, card store.Card) bool {
 	if !d.allowed(ctx, who, card, true) {
 		return false
 	}
 	q, err := query.Parse(card.DatasetQuery)
-	if err != nil || !q.Native() {
+	if err != nil {
+		return false
+	}
+	access := d.store.Graph().AccessOf(who)
+	reach, err := query.ReachOf(q, query.Source{Access: access, Card: d.cards(ctx, access)})
+	if err != nil || !reach.Native {
 		return err == nil
 	}
-	return whole(d.store.Graph().AccessOf(who), q.Database())
+	database := q.Database()
+	if database == 0 {
+		database = d.below(ctx, access, q)
+	}
+	return whole(access, database)
 }
 
 // whole tells whether the person may be shown every table of a database whole.
 func whole(access permission.Access, database catalog.DatabaseID) bool {
-	if access.User() == 0 {
+	if access.User() == 0 || access.Graph().Catalog().Database(database) == nil {
 		return false
 	}
 	for t := range access.Graph().Catalog().Tables(database) {

@@ -319,18 +319,22 @@ func same[T comparable](a, b *T) bool {
 }
 
 // DeleteCard removes a card for good, also from dashboards. ErrNotFound when
-// there is none.
-func (s *Store) DeleteCard(ctx context.Context, who Actor, id int64) error {
-	return s.remove(ctx, who, "card", "delete from cards where id = $1", id)
+// there is none; ErrChanged when it was moved, archived or restored since it was
+// as given.
+func (s *Store) DeleteCard(ctx context.Context, who Actor, was Card) error {
+	return s.remove(ctx, who, "card", was.ID, was.Collection, was.Archived)
 }
 
-// remove deletes content for good and notes who did it.
-func (s *Store) remove(ctx context.Context, who Actor, kind, query string, id int64) error {
+// remove deletes content for good that lies where it was decided that who may
+// do so, and notes it.
+func (s *Store) remove(ctx context.Context, who Actor, kind string, id int64, from permission.CollectionID, archived bool) error {
 	now := s.now()
 	return s.tx(ctx, func(c conn) error {
-		n, err := c.exec(ctx, query, id)
+		n, err := c.exec(ctx, "delete from "+kind+"s where id = $1 and coalesce(collection_id, 0) = $2 and archived = $3", id, from, archived)
 		if err == nil && n == 0 {
-			err = ErrNotFound
+			if _, err = one(ctx, c, value[int64], "select id from "+kind+"s where id = $1", id); err == nil {
+				err = fmt.Errorf("%s %d: %w", kind, id, ErrChanged)
+			}
 		}
 		if err != nil {
 			return err

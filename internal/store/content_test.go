@@ -96,8 +96,8 @@ func TestACardComesBackByteByByte(t *testing.T) {
 			c.alter(&wrong)
 			refused(t, second(s.CreateCard(ctx, store.Actor{User: 1}, wrong)), c.field, c.text)
 		}
-		check(t, s.DeleteCard(ctx, store.Actor{}, made.ID))
-		for _, err := range []error{second(s.Card(ctx, made.ID)), s.DeleteCard(ctx, store.Actor{}, made.ID), second(s.UpdateCard(ctx, store.Actor{}, read, store.CardUpdate{}))} {
+		check(t, s.DeleteCard(ctx, store.Actor{}, read))
+		for _, err := range []error{second(s.Card(ctx, made.ID)), s.DeleteCard(ctx, store.Actor{}, read), second(s.UpdateCard(ctx, store.Actor{}, read, store.CardUpdate{}))} {
 			if !errors.Is(err, store.ErrNotFound) {
 				t.Errorf("want ErrNotFound, got %v", err)
 			}
@@ -254,13 +254,13 @@ func TestADashboardsListsAreComplete(t *testing.T) {
 		}
 
 		// A deleted card leaves the dashboards, its questions go with a dashboard.
-		check(t, s.DeleteCard(ctx, who, b))
+		check(t, s.DeleteCard(ctx, who, must[store.Card](t)(s.Card(ctx, b))))
 		if now := must[store.Dashboard](t)(s.Dashboard(ctx, other.ID)); len(now.Dashcards) != 0 {
 			t.Errorf("the deleted card is still shown: %+v", now.Dashcards)
 		}
 		inside := must[store.Card](t)(s.CreateCard(ctx, who, store.Card{Name: "inside", Dashboard: &other.ID}))
-		check(t, s.DeleteDashboard(ctx, who, other.ID))
-		for _, err := range []error{second(s.Dashboard(ctx, other.ID)), second(s.Card(ctx, inside.ID)), s.DeleteDashboard(ctx, who, other.ID), second(s.UpdateDashboard(ctx, who, other, store.DashboardUpdate{}))} {
+		check(t, s.DeleteDashboard(ctx, who, other))
+		for _, err := range []error{second(s.Dashboard(ctx, other.ID)), second(s.Card(ctx, inside.ID)), s.DeleteDashboard(ctx, who, other), second(s.UpdateDashboard(ctx, who, other, store.DashboardUpdate{}))} {
 			if !errors.Is(err, store.ErrNotFound) {
 				t.Errorf("want ErrNotFound, got %v", err)
 			}
@@ -297,6 +297,11 @@ func TestAnUpdateHoldsOnlyForWhatWasChecked(t *testing.T) {
 		} {
 			was := must[store.Card](t)(s.CreateCard(ctx, admin, store.Card{Name: "card", DatasetQuery: json.RawMessage(`{"x":1}`), Parameters: mapped}))
 			is := must[store.Card](t)(s.UpdateCard(ctx, admin, was, c.between))
+			if is.Collection != was.Collection || is.Archived != was.Archived {
+				if err := s.DeleteCard(ctx, who, was); !errors.Is(err, store.ErrChanged) {
+					t.Errorf("%s, and deleted: %v", c.name, err)
+				}
+			}
 			got, err := s.UpdateCard(ctx, who, was, c.update)
 			if c.stale {
 				if got = must[store.Card](t)(s.Card(ctx, was.ID)); !errors.Is(err, store.ErrChanged) || cmp.Diff(is, got) != "" {
@@ -331,6 +336,11 @@ func TestAnUpdateHoldsOnlyForWhatWasChecked(t *testing.T) {
 		} {
 			was := must[store.Dashboard](t)(s.CreateDashboard(ctx, admin, store.Dashboard{Name: "dashboard", Dashcards: on}))
 			is := must[store.Dashboard](t)(s.UpdateDashboard(ctx, admin, was, c.between(was)))
+			if is.Collection != was.Collection || is.Archived != was.Archived {
+				if err := s.DeleteDashboard(ctx, who, was); !errors.Is(err, store.ErrChanged) {
+					t.Errorf("dashboard %s, and deleted: %v", c.name, err)
+				}
+			}
 			got, err := s.UpdateDashboard(ctx, who, was, c.update)
 			if c.stale {
 				if got = must[store.Dashboard](t)(s.Dashboard(ctx, was.ID)); !errors.Is(err, store.ErrChanged) || cmp.Diff(is, got) != "" {

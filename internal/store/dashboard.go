@@ -369,7 +369,7 @@ func (c conn) checkDashboard(ctx context.Context, n *Dashboard, was Dashboard) e
 }
 
 // DeleteDashboard removes a dashboard for good, with the questions that live
-// in it. ErrNotFound when there is none.
-func (s *Store) DeleteDashboard(ctx context.Context, who Actor, id int64) error {
-	return s.remove(ctx, who, "dashboard", "delete from dashboards where id = $1", id)
+// in it. Errors as DeleteCard.
+func (s *Store) DeleteDashboard(ctx context.Context, who Actor, was Dashboard) error {
+	return s.remove(ctx, who, "dashboard", was.ID, was.Collection, was.Archived)
 }

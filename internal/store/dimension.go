@@ -75,8 +75,10 @@ func (s *Store) SetDimension(ctx context.Context, d Dimension) (made Dimension, 
 
 // DeleteDimension takes the dimension of a field away, if it has one.
 func (s *Store) DeleteDimension(ctx context.Context, field catalog.FieldID) error {
-	_, err := conn{s, s.writes}.exec(ctx, "delete from dimensions where field_id = $1", field)
-	return err
+	return s.tx(ctx, func(c conn) error {
+		_, err := c.exec(ctx, "delete from dimensions where field_id = $1", field)
+		return err
+	})
 }
 
 // Labels are the words for values of a field, as SetLabels was given them; nil
@@ -94,10 +96,12 @@ func (s *Store) Labels(ctx context.Context, field catalog.FieldID) (json.RawMess
 // SetLabels keeps words for values of a field, as JSON: a list of pairs.
 // ErrNotFound when there is no such field.
 func (s *Store) SetLabels(ctx context.Context, field catalog.FieldID, labels json.RawMessage) error {
-	_, err := conn{s, s.writes}.exec(ctx, `insert into field_labels (field_id, labels, updated_at) values ($1, $2, $3)
-		on conflict (field_id) do update set labels = excluded.labels, updated_at = excluded.updated_at`, field, labels, s.now())
-	if isForeign(err) {
-		return ErrNotFound
-	}
-	return err
+	return s.tx(ctx, func(c conn) error {
+		_, err := c.exec(ctx, `insert into field_labels (field_id, labels, updated_at) values ($1, $2, $3)
+			on conflict (field_id) do update set labels = excluded.labels, updated_at = excluded.updated_at`, field, labels, s.now())
+		if isForeign(err) {
+			return ErrNotFound
+		}
+		return err
+	})
 }

@@ -194,7 +194,7 @@ func TestViewsKeepTheLastOfEachKind(t *testing.T) {
 		}
 		// What is gone takes its views and bookmarks along.
 		must[store.Bookmark](t)(s.AddBookmark(ctx, 1, cards[10]))
-		check(t, s.DeleteCard(ctx, who, cards[10].ID))
+		check(t, s.DeleteCard(ctx, who, must[store.Card](t)(s.Card(ctx, cards[10].ID))))
 		if got := items(1, store.Viewed); slices.Contains(got, cards[10]) {
 			t.Errorf("a card that is gone is among %v", got)
 		}

@@ -74,7 +74,7 @@ func TestEveryWriteOfACardIsKept(t *testing.T) {
 		if got := told(must[[]store.Past](t)(s.CardPasts(ctx, other.ID))); got != "1 other created; " {
 			t.Errorf("of the other card is kept %s", got)
 		}
-		check(t, s.DeleteCard(ctx, one, is.ID))
+		check(t, s.DeleteCard(ctx, one, is))
 		if pasts = must[[]store.Past](t)(s.CardPasts(ctx, is.ID)); len(pasts) != 0 {
 			t.Errorf("of a deleted card is kept %s", told(pasts))
 		}
@@ -101,7 +101,7 @@ func TestEveryWriteOfADashboardIsKept(t *testing.T) {
 			t.Error(diff)
 		}
 		// With a card that is deleted goes its dashcard; that is nobody's write.
-		check(t, s.DeleteCard(ctx, who, *b))
+		check(t, s.DeleteCard(ctx, who, must[store.Card](t)(s.Card(ctx, *b))))
 		d = must[store.Dashboard](t)(s.Dashboard(ctx, d.ID))
 		d = must[store.Dashboard](t)(s.UpdateDashboard(ctx, who, d, store.DashboardUpdate{Name: ptr("E")}))
 		d = must[store.Dashboard](t)(s.UpdateDashboard(ctx, who, d, store.DashboardUpdate{Dashcards: d.Dashcards, Tabs: d.Tabs})) // which is nothing
@@ -126,7 +126,7 @@ func TestEveryWriteOfADashboardIsKept(t *testing.T) {
 				t.Errorf("%d: kept %+v", i, pasts[i])
 			}
 		}
-		check(t, s.DeleteDashboard(ctx, who, d.ID))
+		check(t, s.DeleteDashboard(ctx, who, d))
 		if pasts = must[[]store.Past](t)(s.DashboardPasts(ctx, d.ID)); len(pasts) != 0 {
 			t.Errorf("of a deleted dashboard is kept %s", told(pasts))
 		}
