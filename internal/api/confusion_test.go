@@ -151,7 +151,7 @@ func TestAWrongTypeAnywhereInABodyIsA400BeforeAnySQL(t *testing.T) {
 			continue
 		}
 		address := w.address(rt)
-		var working map[string]any
+		var working any
 		if err := json.Unmarshal([]byte(w.fill(bodies[rt.Method+" "+rt.Path])), &working); err != nil {
 			t.Errorf("%s %s: no working body: %v", rt.Method, rt.Path, err)
 			continue

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/tools/txtar"
+
+	"github.com/sluice-bi/sluice/internal/dbtest"
 )
 
 // Contracts are what programs written for Metabase send and need, as text
@@ -348,6 +350,9 @@ func TestClientsAreAnsweredAsTheirContractsSay(t *testing.T) {
 			} else {
 				c.settled = settledWorld(t)
 				maps.Copy(c.named, c.names())
+				if strings.HasSuffix(file, "/schemas.txtar") { // those of SQLite have no names
+					c.named["$server"] = schemasOn(t)
+				}
 				for _, table := range []string{"orders", "people", "reviews"} {
 					c.named["$"+table] = fmt.Sprint(c.tableNamed(table))
 				}
@@ -359,6 +364,19 @@ func TestClientsAreAnsweredAsTheirContractsSay(t *testing.T) {
 			}
 		})
 	}
+}
+
+// schemasOn is the connection to a server with a table in a schema of a name.
+func schemasOn(t *testing.T) string {
+	t.Helper()
+	server := dbtest.PostgreSQL(t)
+	name := server.Database(t)
+	server.Exec(t, name, "create schema sales", "create table sales.orders (id integer primary key, total numeric)", "create table customers (id integer primary key)")
+	details, err := json.Marshal(server.Details(name, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(details)
 }
 
 // testdata/contract/calls.txt lists the calls that clients were seen to make.

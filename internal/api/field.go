@@ -67,7 +67,7 @@ func fieldOf(access permission.Access, f store.Field) fieldWire {
 	w := fieldWire{ID: f.ID, TableID: f.Table, Name: f.Name, DisplayName: f.DisplayName, Description: nullText(f.Description),
 		DatabaseType: f.DatabaseType, BaseType: f.BaseType, EffectiveType: f.BaseType, SemanticType: nullText(f.SemanticType),
 		VisibilityType: f.VisibilityType, HasFieldValues: "none", PointsOfInterest: f.PointsOfInterest, Caveats: f.Caveats,
-		Position: f.Position, DatabasePosition: f.Position, Active: true, PreviewDisplay: true, Dimensions: []dimensionWire{},
+		Position: f.Position, DatabasePosition: f.DatabasePosition, Active: true, PreviewDisplay: true, Dimensions: []dimensionWire{},
 		DimensionOptions: []any{}, CreatedAt: f.CreatedAt, UpdatedAt: f.UpdatedAt}
 	switch {
 	case f.HasFieldValues != nil:

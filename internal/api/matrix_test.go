@@ -114,7 +114,7 @@ func readBodies(t *testing.T) map[string]string {
 // names are what stands for the $names of bodies and for the parameters of
 // paths, where those are after the noun.
 func (f fixture) names() map[string]string {
-	n := map[string]string{"$password": testPassword, "$warehouse": f.Warehouse}
+	n := map[string]string{"$password": testPassword, "$warehouse": f.Warehouse, "$fields": f.Fields}
 	for name, id := range map[string]int64{
 		"$admin": f.Admin, "$member": f.Member, "$outsider": f.Outsider, "$group": f.Group, "$membership": f.Membership, "$api_key": f.APIKey,
 		"$collection": f.Collection, "$closed": f.Closed, "$database": f.Database, "$table": f.Table, "$field": f.Field,

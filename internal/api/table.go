@@ -19,6 +19,8 @@ func tableRoutes() []Route {
 			Summary: "Get a table", handle: (*API).getTable},
 		{Method: "PUT", Path: "/api/table/{id}", Need: describe, Body: tableUpdateWire{}, Answer: tableWire{},
 			Summary: "Describe a table", handle: (*API).updateTable},
+		{Method: "PUT", Path: "/api/table/{id}/fields/order", Need: describe, Body: []ID{}, Answer: statusWire{},
+			Summary: "Put the fields of a table into an order of their own", handle: (*API).orderFields},
 		{Method: "GET", Path: "/api/table/{id}/query_metadata", Need: see, Query: tableMetadataQuery{}, Answer: tableWire{},
 			Summary: "Get a table with its fields", handle: (*API).tableMetadata},
 		{Method: "GET", Path: "/api/table/{id}/fks", Need: see, Answer: []foreignKeyWire{},
@@ -65,7 +67,7 @@ type tableWire struct {
 func tableOf(t store.Table) tableWire {
 	w := tableWire{ID: t.ID, DBID: t.Database, Schema: nullText(t.Schema), Name: t.Name, DisplayName: t.DisplayName,
 		Description: nullText(t.Description), EntityType: t.EntityType, VisibilityType: t.VisibilityType,
-		PointsOfInterest: t.PointsOfInterest, Caveats: t.Caveats, Active: t.Active(), FieldOrder: "database",
+		PointsOfInterest: t.PointsOfInterest, Caveats: t.Caveats, Active: t.Active(), FieldOrder: t.FieldOrder,
 		InitialSyncStatus: "complete", CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt}
 	if w.EntityType == "" {
 		w.EntityType = "entity/GenericTable"
@@ -173,6 +175,7 @@ type tableUpdateWire struct {
 	DisplayName      *string     `json:"display_name" rule:"nonblank,max=254"`
 	Description      Opt[string] `json:"description" rule:"max=65536"`
 	EntityType       Opt[string] `json:"entity_type"`
+	FieldOrder       *string     `json:"field_order"`
 	VisibilityType   Opt[string] `json:"visibility_type"`
 	PointsOfInterest Opt[string] `json:"points_of_interest" rule:"max=65536"`
 	Caveats          Opt[string] `json:"caveats" rule:"max=65536"`
@@ -191,13 +194,27 @@ func (a *API) updateTable(r *request) (any, error) {
 	if v, given := b.VisibilityType.Get(); given && v != "hidden" && v != "technical" && v != "cruft" {
 		return nil, wrongField("visibility_type", "value must be one of hidden, technical, cruft, or null.")
 	}
+	if err := oneWord("field_order", b.FieldOrder, store.OrderDatabase, store.OrderAlphabetical, store.OrderSmart, store.OrderCustom); err != nil {
+		return nil, err
+	}
 	t, err := a.store.UpdateTable(r.ctx(), r.actor(), catalog.TableID(r.id("id")), store.TableUpdate{DisplayName: b.DisplayName,
-		Description: patch(b.Description), EntityType: patch(b.EntityType), VisibilityType: patch(b.VisibilityType),
+		Description: patch(b.Description), EntityType: patch(b.EntityType), FieldOrder: b.FieldOrder, VisibilityType: patch(b.VisibilityType),
 		PointsOfInterest: patch(b.PointsOfInterest), Caveats: patch(b.Caveats)})
 	if err != nil {
 		return nil, err
 	}
 	return tableOf(t), nil
+}
+
+func (a *API) orderFields(r *request) (any, error) {
+	var order []catalog.FieldID
+	for _, id := range *bodyOf[[]ID](r) {
+		order = append(order, catalog.FieldID(id))
+	}
+	if err := a.store.OrderFields(r.ctx(), r.actor(), catalog.TableID(r.id("id")), order); err != nil {
+		return nil, err
+	}
+	return statusWire{"success"}, nil
 }
 
 // foreignKeyWire is a field of another table that points to one of this.

@@ -257,6 +257,7 @@ type fixture struct {
 	Closed                    int64 // a collection of administrators
 	Database                  int64 // the sample; the group has the query builder on it
 	Table, Field              int64
+	Fields                    string // the ids of all fields of Table, as a list
 	Card, ClosedCard          int64  // in Collection, in Closed
 	Dashboard, Dashcard       int64  // in Collection; the place of Card on it
 	Snippet, Revision         int64  // Revision is of Card
@@ -406,6 +407,10 @@ func makeSettled(t *testing.T, c store.Config, dir string) fixture {
 			if tb.Name == "products" {
 				f.Table = int64(tb.ID)
 				f.Field = int64(tables.Fields(tb.ID)[0].ID)
+				for _, of := range tables.Fields(tb.ID) {
+					f.Fields += fmt.Sprint(",", of.ID)
+				}
+				f.Fields = "[" + f.Fields[1:] + "]"
 			}
 		}
 	}

@@ -50,6 +50,7 @@ type Table struct {
 	DisplayName string
 	Description string
 	EntityType  string   // such as "entity/TransactionTable"; may be ""
+	FieldOrder  string   // what its fields are ordered by: "database", "alphabetical", "smart", "custom"
 	Since       Revision // the revision that brought it
 	Until       Revision // the revision that took it away; 0 while it is there
 }
@@ -62,16 +63,18 @@ func (t *Table) At(r Revision) bool { return t.Since <= r && (t.Until == 0 || t.
 
 // Field is a column of a table.
 type Field struct {
-	ID           FieldID
-	Table        TableID
-	Name         string
-	DisplayName  string
-	Description  string
-	DatabaseType string  // the engine's own word, such as "VARCHAR"
-	BaseType     string  // "type/Integer", "type/Text", "type/DateTime", ...
-	SemanticType string  // "type/PK", "type/FK", ...; "" when nothing is known
-	Target       FieldID // what a foreign key points to; 0 for other fields
-	Position     int     // order in the table, from 0
+	ID               FieldID
+	Table            TableID
+	Name             string
+	DisplayName      string
+	Description      string
+	DatabaseType     string  // the engine's own word, such as "VARCHAR"
+	BaseType         string  // "type/Integer", "type/Text", "type/DateTime", ...
+	SemanticType     string  // "type/PK", "type/FK", ...; "" when nothing is known
+	Target           FieldID // what a foreign key points to; 0 for other fields
+	Position         int     // order in the table, from 0
+	DatabasePosition int     // order in the database, from 0
+	CustomPosition   int     // where somebody has put it, from 1; 0 for nowhere
 }
 
 // Snapshot is the whole catalog at one moment. It never changes; With... give

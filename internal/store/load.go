@@ -113,16 +113,16 @@ func readCatalog(ctx context.Context, c conn, cat *catalog.Snapshot, of catalog.
 
 // The columns of a table and a field that are the catalog's.
 const (
-	catalogTable = "t.id, t.database_id, t.schema_name, t.name, t.display_name, t.description, t.entity_type, t.since_revision, t.until_revision"
-	catalogField = "f.id, f.table_id, f.name, f.display_name, f.description, f.database_type, f.base_type, f.semantic_type, f.target_id, f.position"
+	catalogTable = "t.id, t.database_id, t.schema_name, t.name, t.display_name, t.description, t.entity_type, t.field_order, t.since_revision, t.until_revision"
+	catalogField = "f.id, f.table_id, f.name, f.display_name, f.description, f.database_type, f.base_type, f.semantic_type, f.target_id, f.position, f.database_position, f.custom_position"
 )
 
 func catalogTableInto(t *catalog.Table) []any {
-	return []any{&t.ID, &t.Database, &t.Schema, &t.Name, &t.DisplayName, &t.Description, &t.EntityType, &t.Since, &t.Until}
+	return []any{&t.ID, &t.Database, &t.Schema, &t.Name, &t.DisplayName, &t.Description, &t.EntityType, &t.FieldOrder, &t.Since, &t.Until}
 }
 
 func catalogFieldInto(f *catalog.Field) []any {
-	return []any{&f.ID, &f.Table, &f.Name, &f.DisplayName, &f.Description, &f.DatabaseType, &f.BaseType, &f.SemanticType, &f.Target, &f.Position}
+	return []any{&f.ID, &f.Table, &f.Name, &f.DisplayName, &f.Description, &f.DatabaseType, &f.BaseType, &f.SemanticType, &f.Target, &f.Position, &f.DatabasePosition, &f.CustomPosition}
 }
 
 func scanCatalogTable(row scanner) (t catalog.Table, err error) {

@@ -126,7 +126,7 @@ func (y *syncing) tables() error {
 	}
 	for i, f := range added {
 		t := &catalog.Table{ID: catalog.TableID(id + int64(i)), Database: y.database, Schema: f.Schema, Name: f.Name,
-			DisplayName: title(f.Name), Description: f.Description, EntityType: f.EntityType, Since: y.nextData()}
+			DisplayName: title(f.Name), Description: f.Description, EntityType: f.EntityType, FieldOrder: OrderDatabase, Since: y.nextData()}
 		y.made = append(y.made, t)
 		y.present[tableName{f.Schema, f.Name}] = t
 	}
@@ -161,8 +161,9 @@ func (y *syncing) columns() error {
 			if fields[i].Description == "" {
 				fields[i].Description = c.Description
 			}
-			fields[i].DatabaseType, fields[i].BaseType, fields[i].Position = c.DatabaseType, c.BaseType, i
+			fields[i].DatabaseType, fields[i].BaseType, fields[i].DatabasePosition = c.DatabaseType, c.BaseType, i
 		}
+		number(t.FieldOrder, fields)
 		y.fields[t.ID] = fields
 	}
 	if missing == 0 {
@@ -268,7 +269,7 @@ func (y *syncing) write() error {
 	}
 	if len(inserted) > 0 {
 		err := insertMany(y.ctx, y.conn, `insert into fields (id, table_id, name, display_name, description, database_type, base_type, semantic_type,
-			target_id, position, active, visibility_type, created_at, updated_at)`, inserted)
+			target_id, position, database_position, active, visibility_type, created_at, updated_at)`, inserted)
 		if err != nil {
 			return err
 		}
@@ -287,10 +288,10 @@ func (y *syncing) insertTables() error {
 	}
 	rows := make([][]any, len(y.made))
 	for i, t := range y.made {
-		rows[i] = []any{t.ID, t.Database, t.Schema, t.Name, t.DisplayName, t.Description, t.EntityType, t.Since, t.Until, y.now, y.now}
+		rows[i] = []any{t.ID, t.Database, t.Schema, t.Name, t.DisplayName, t.Description, t.EntityType, t.FieldOrder, t.Since, t.Until, y.now, y.now}
 	}
 	return insertMany(y.ctx, y.conn, `insert into tables (id, database_id, schema_name, name, display_name, description, entity_type,
-		since_revision, until_revision, created_at, updated_at)`, rows)
+		field_order, since_revision, until_revision, created_at, updated_at)`, rows)
 }
 
 // writeFields updates the fields of a table that differ, puts away those that
@@ -310,12 +311,12 @@ func (y *syncing) writeFields(table catalog.TableID, inserted *[][]any) (bool, e
 		differs = true
 		if y.created[f.ID] {
 			*inserted = append(*inserted, []any{f.ID, table, f.Name, f.DisplayName, f.Description, f.DatabaseType, f.BaseType, f.SemanticType,
-				f.Target, f.Position, true, "normal", y.now, y.now})
+				f.Target, f.Position, f.DatabasePosition, true, "normal", y.now, y.now})
 			continue
 		}
 		err := y.execOne(y.ctx, `update fields set description = $1, database_type = $2, base_type = $3, semantic_type = $4, target_id = $5,
-			position = $6, active = true, updated_at = $7 where id = $8`,
-			f.Description, f.DatabaseType, f.BaseType, f.SemanticType, f.Target, f.Position, y.now, f.ID)
+			position = $6, database_position = $7, active = true, updated_at = $8 where id = $9`,
+			f.Description, f.DatabaseType, f.BaseType, f.SemanticType, f.Target, f.Position, f.DatabasePosition, y.now, f.ID)
 		if err != nil {
 			return false, err
 		}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/sluice-bi/sluice/internal/catalog"
@@ -40,6 +41,7 @@ type TableUpdate struct {
 	DisplayName      *string
 	Description      **string
 	EntityType       **string
+	FieldOrder       *string // OrderDatabase, ...
 	VisibilityType   **string
 	PointsOfInterest **string
 	Caveats          **string
@@ -138,6 +140,7 @@ func (s *Store) UpdateTable(ctx context.Context, who Actor, id catalog.TableID, 
 		set(&t.DisplayName, u.DisplayName)
 		setText(&t.Description, u.Description)
 		setText(&t.EntityType, u.EntityType)
+		set(&t.FieldOrder, u.FieldOrder)
 		set(&t.VisibilityType, u.VisibilityType)
 		set(&t.PointsOfInterest, u.PointsOfInterest)
 		set(&t.Caveats, u.Caveats)
@@ -145,14 +148,18 @@ func (s *Store) UpdateTable(ctx context.Context, who Actor, id catalog.TableID, 
 			return invalid("display_name", "value must be a non-blank string.")
 		}
 		t.UpdatedAt = w.now
-		err = w.execOne(ctx, `update tables set display_name = $1, description = $2, entity_type = $3, visibility_type = $4,
-			points_of_interest = $5, caveats = $6, updated_at = $7 where id = $8`,
-			t.DisplayName, t.Description, t.EntityType, t.VisibilityType, t.PointsOfInterest, t.Caveats, t.UpdatedAt, id)
+		err = w.execOne(ctx, `update tables set display_name = $1, description = $2, entity_type = $3, field_order = $4, visibility_type = $5,
+			points_of_interest = $6, caveats = $7, updated_at = $8 where id = $9`,
+			t.DisplayName, t.Description, t.EntityType, t.FieldOrder, t.VisibilityType, t.PointsOfInterest, t.Caveats, t.UpdatedAt, id)
 		if err != nil {
 			return err
 		}
 		if cat := w.graph.Catalog(); t.Table != was {
-			w.setCatalog(cat.WithTable(t.Table, fieldsOf(cat, id)), t.Database, "describe table %d %q", id, t.Name)
+			fields := fieldsOf(cat, id)
+			if _, err := w.arrange(t.Table, fields); err != nil {
+				return err
+			}
+			w.setCatalog(cat.WithTable(t.Table, fields), t.Database, "describe table %d %q", id, t.Name)
 		}
 		return nil
 	})
@@ -193,13 +200,14 @@ func (s *Store) UpdateField(ctx context.Context, who Actor, id catalog.FieldID, 
 		if f.Field == was {
 			return nil
 		}
-		fields := fieldsOf(cat, f.Field.Table)
-		for i := range fields {
-			if fields[i].ID == id {
-				fields[i] = f.Field
-			}
+		t, fields := *cat.Table(f.Table), fieldsOf(cat, f.Table)
+		at := slices.IndexFunc(fields, func(of catalog.Field) bool { return of.ID == id })
+		fields[at] = f.Field
+		if _, err := w.arrange(t, fields); err != nil {
+			return err
 		}
-		w.setCatalog(cat.WithTable(*cat.Table(f.Table), fields), cat.Table(f.Table).Database, "describe field %d %q", id, f.Name)
+		f.Field = fields[at]
+		w.setCatalog(cat.WithTable(t, fields), t.Database, "describe field %d %q", id, f.Name)
 		return nil
 	})
 	return f, err
