@@ -107,7 +107,7 @@ func (d *Door) findChoice(ctx context.Context, access permission.Access, c *choi
 		q.dashboard = &c.Dashboard
 	}
 	if c.number >= len(s.questions) {
-		return q, fmt.Errorf("a source of the parameter %q: %w", c.ID, ErrNotFound)
+		return q, fmt.Errorf("a source of the parameter: %w", ErrNotFound)
 	}
 	q.json, q.saved = s.questions[c.number], s.saved
 	if q, err = parse(q); err == nil && q.database == 0 {

@@ -131,8 +131,12 @@ func typeOf(e *query.Error) string {
 	return InvalidQuery
 }
 
+// What is recorded of SQL that the engine refused. Its own words cite those of
+// the statement: they go to the log.
+const refusedSQL = "the SQL reads or does what it may not, or names what is not there; the log has the words of the database"
+
 // reason is what is recorded of an error: for administrators, and without any
-// value that a person typed or a row holds.
+// value or word that a person typed or a row holds.
 func reason(err error) (outcome, why string) {
 	var (
 		told      *QueryError
@@ -162,16 +166,18 @@ func reason(err error) (outcome, why string) {
 		return "denied", ErrNoDownload.Error()
 	case errors.As(err, &attribute):
 		return "denied", attribute.Error()
-	case errors.As(err, &engine) && (engine.Kind == warehouse.Denied || engine.Kind == warehouse.Unusable):
+	case errors.As(err, &engine) && engine.Kind == warehouse.Denied:
+		return outcome, refusedSQL
+	case errors.As(err, &engine) && engine.Kind == warehouse.Unusable:
 		return outcome, engine.Message
 	case errors.As(err, &engine):
 		return outcome, engine.Kind.String()
+	case errors.Is(err, ErrNotFound) && errors.As(err, &wrong):
+		return "denied", "a saved question or a snippet in it is not found, or its reader has no access"
 	case errors.Is(err, ErrNotFound):
 		return "denied", err.Error()
 	case errors.Is(err, errNarrowed):
 		return "denied", errNarrowed.Error()
-	case errors.As(err, &wrong):
-		return outcome, why + " at " + wrong.Path
 	case why != "":
 		return outcome, why
 	}

@@ -28,7 +28,7 @@ func (d *Door) record(ctx context.Context, run store.QueryRun, sum Summary, err 
 // the person who asked is not told. Of an error that the engine made it has
 // the engine's words, which the record does not keep, and not what PostgreSQL
 // sets apart as details, which quotes rows. Of a mistake in the question it
-// has the place alone: the rest is what the person typed.
+// has the kind alone: the rest is what the person typed.
 func (d *Door) tell(ctx context.Context, run store.QueryRun, err error) {
 	level := slog.LevelWarn
 	switch run.Outcome {
