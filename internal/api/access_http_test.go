@@ -74,7 +74,8 @@ func everywhere(c *accesscase.Case) bool {
 }
 
 // sampleOn makes the tables of the sample warehouse on a server, which all
-// cases read and none writes, and gives its connection details.
+// cases read and none writes, with a row of organization 3 in each, and gives
+// its connection details.
 func sampleOn(t *testing.T, engine string) map[string]any {
 	t.Helper()
 	c, err := accesscase.Parse("sample", []byte("A sample.\n-- catalog --\ndatabase shop, the sample warehouse\n-- people --\nbob is in Sales\n-- cannot --\nbob administers\n"))
@@ -84,8 +85,9 @@ func sampleOn(t *testing.T, engine string) map[string]any {
 	server := map[string]func(testing.TB) *dbtest.Server{"postgres": dbtest.PostgreSQL, "mysql": dbtest.MariaDB}[engine](t)
 	database := server.Database(t)
 	for _, tb := range c.Databases[0].Tables {
-		var columns []string
+		var columns, values []string
 		for _, f := range tb.Fields {
+			values = append(values, "'3'")
 			column := f.Name + " varchar(60)"
 			if f.Type == "integer" {
 				column = f.Name + " integer"
@@ -100,7 +102,8 @@ func sampleOn(t *testing.T, engine string) map[string]any {
 				columns = append(columns, fmt.Sprintf("foreign key (%s) references %s (id)", f.Name, to))
 			}
 		}
-		server.Exec(t, database, fmt.Sprintf("create table %s (%s)", tb.Name, strings.Join(columns, ", ")))
+		server.Exec(t, database, fmt.Sprintf("create table %s (%s)", tb.Name, strings.Join(columns, ", ")),
+			fmt.Sprintf("insert into %s values (%s)", tb.Name, strings.Join(values, ", ")))
 	}
 	return server.Details(database, "")
 }
@@ -395,11 +398,21 @@ func (r *httpCaseRun) card(q accesscase.Question, in permission.CollectionID) in
 func (r *httpCaseRun) dashboard(d accesscase.Dashboard) {
 	id := r.admin.post("/api/dashboard", map[string]any{"name": d.Name, "collection_id": r.world.Collections[d.Collection]}).id()
 	r.dashboards[d.Name] = id
-	var cards []any
-	for i, q := range d.Questions {
-		cards = append(cards, map[string]any{"id": -1 - i, "card_id": r.questions[q], "row": i, "col": 0, "size_x": 4, "size_y": 4})
+	var cards, parameters []any
+	for i, name := range d.Questions {
+		place := map[string]any{"id": -1 - i, "card_id": r.questions[name], "row": i, "col": 0, "size_x": 4, "size_y": 4}
+		q, err := r.c.Question(name)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		if !q.SQL {
+			p := parameterFor(r.questions[name])
+			parameters = append(parameters, map[string]any{"id": p, "name": p, "slug": p, "type": "id"})
+			place["parameter_mappings"] = []any{map[string]any{"parameter_id": p, "card_id": r.questions[name], "target": []any{"dimension", r.columnOf(*q, nil)}}}
+		}
+		cards = append(cards, place)
 	}
-	r.admin.put(fmt.Sprint("/api/dashboard/", id), map[string]any{"dashcards": cards}).want(200)
+	r.admin.put(fmt.Sprint("/api/dashboard/", id), map[string]any{"dashcards": cards, "parameters": parameters}).want(200)
 	for _, dc := range r.dashcardsOf(r.admin, id) {
 		for _, q := range d.Questions {
 			if dc.CardID != nil && *dc.CardID == r.questions[q] {
@@ -408,6 +421,9 @@ func (r *httpCaseRun) dashboard(d accesscase.Dashboard) {
 		}
 	}
 }
+
+// parameterFor is the id of the parameter that filters a card on its dashboards.
+func parameterFor(card int64) string { return fmt.Sprint("p", card) }
 
 type dashcardSeen struct {
 	ID     int64  `json:"id"`

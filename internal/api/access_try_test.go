@@ -22,6 +22,17 @@ func completed(a reply) bool {
 	return result.Status == "completed"
 }
 
+// chooses tells whether there are values to choose from: where there is no way
+// to them, there are none.
+func chooses(a reply) bool {
+	if a.status != http.StatusOK {
+		return false
+	}
+	var found choicesWire
+	a.into(&found)
+	return len(found.Values) > 0
+}
+
 // does tries an action, and undoes it.
 func (r *httpCaseRun) does(who caller, name string, a accesscase.Action) bool {
 	card := func() string { return fmt.Sprint("/api/card/", r.questions[a.Question]) }
@@ -101,6 +112,23 @@ func (r *httpCaseRun) does(who caller, name string, a accesscase.Action) bool {
 		return r.finds(who, a.Table.Table, int64(r.table(a.Table)), "table")
 	case accesscase.ListsValues:
 		return ok(who.get(fmt.Sprintf("/api/field/%d/values", r.field(r.table(a.Table)))))
+	case accesscase.Chooses:
+		return chooses(who.post("/api/dataset/parameter/values", fields{"parameter": fields{"id": "p", "type": "id"}, "field_ids": []any{r.field(r.table(a.Table))}}))
+	case accesscase.ChoosesFrom:
+		column := r.columnOf(question(), nil)
+		if question().SQL { // the one that it counts: SQLite does not read what nobody asks for
+			column = []any{"field", "n", map[string]any{"base-type": "type/Integer"}}
+		}
+		return chooses(who.post("/api/dataset/parameter/values", fields{"parameter": fields{"id": "p", "type": "id", "values_source_type": "card",
+			"values_source_config": fields{"card_id": r.questions[a.Question], "value_field": column}}}))
+	case accesscase.ChoosesFor:
+		p := fields{"id": "p", "name": "P", "slug": "p", "type": "id", "target": []any{"dimension", r.columnOf(question(), nil)}}
+		r.admin.put(card(), fields{"parameters": []any{p}}).want(200)
+		got := chooses(who.get(card() + "/params/p/values"))
+		r.admin.put(card(), fields{"parameters": []any{}}).want(200)
+		return got
+	case accesscase.ChoosesOn:
+		return chooses(who.get(fmt.Sprintf("/api/dashboard/%d/params/%s/values", r.dashboards[a.Dashboard], parameterFor(r.questions[a.Question]))))
 	case accesscase.EditsQuestion:
 		return ok(who.put(card(), map[string]any{"dataset_query": r.query(question(), 7)})) && ok(r.admin.put(card(), map[string]any{"dataset_query": r.query(question(), 3)}))
 	case accesscase.RenamesQuestion:

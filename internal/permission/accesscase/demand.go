@@ -58,7 +58,7 @@ func (c *Case) Demands(a Action, w *World) ([]Demand, error) {
 		l.table(permission.ShowTable, a.Table).Export = permission.Full
 	case FindsTable:
 		l.table(permission.SeeTable, a.Table)
-	case ListsValues:
+	case ListsValues, Chooses:
 		l.table(permission.QueryTable, a.Table)
 	case Joins, Follows:
 		l.table(permission.QueryTable, a.Table)
@@ -177,8 +177,11 @@ func (l *demands) question(a Action) {
 	case EditsQuestion:
 		l.collection(permission.CurateCollection, q.Collection)
 		l.asks(q)
-	case BuildsOn:
+	case BuildsOn, ChoosesFrom:
 		l.reads(q, permission.QueryTable, permission.None)
+	case ChoosesFor, ChoosesOn: // no more is asked than the values of one column
+		l.collection(permission.ReadCollection, q.Collection)
+		l.table(permission.ShowTable, q.Tables[0])
 	default:
 		l.fail(fmt.Errorf("%q is not a verb", a.Verb))
 	}

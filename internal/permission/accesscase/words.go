@@ -23,10 +23,11 @@ const (
 	Asks            Verb = "asks {table}"     // with the query builder
 	IsShown         Verb = "is shown {table}" // results of saved questions that read it
 	Describes       Verb = "describes {table}"
-	Exports         Verb = "exports {table}"         // some rows at least
-	ExportsAll      Verb = "exports all of {table}"  // without a limit
-	FindsTable      Verb = "finds table {table}"     // by its name
-	ListsValues     Verb = "lists values of {table}" // of its first column
+	Exports         Verb = "exports {table}"                // some rows at least
+	ExportsAll      Verb = "exports all of {table}"         // without a limit
+	FindsTable      Verb = "finds table {table}"            // by its name
+	ListsValues     Verb = "lists values of {table}"        // of its first column
+	Chooses         Verb = "chooses from values of {table}" // for a parameter that is about to be made
 	Joins           Verb = "asks {table} joined with {other}"
 	Follows         Verb = "asks {table} through its key to {other}"
 	JoinsQuestion   Verb = "asks {table} joined with question {question}"
@@ -39,7 +40,9 @@ const (
 	RunsQuestion    Verb = "runs question {question}"
 	EditsQuestion   Verb = "edits question {question}" // its query
 	RenamesQuestion Verb = "renames question {question}"
-	BuildsOn        Verb = "builds on question {question}" // asks something on top of it
+	BuildsOn        Verb = "builds on question {question}"              // asks something on top of it
+	ChoosesFrom     Verb = "chooses from values of question {question}" // for a parameter that is about to be made
+	ChoosesFor      Verb = "chooses a value for question {question}"    // for a parameter on its first table
 	ExportsQuestion Verb = "exports question {question}"
 	Finds           Verb = "finds question {question}" // by its name
 	MovesQuestion   Verb = "moves question {question} to {collection}"
@@ -50,15 +53,16 @@ const (
 	SeesCard        Verb = "sees card {question} of {dashboard}"
 	SeesCardLocked  Verb = "sees card {question} of {dashboard} locked" // that it is there, and nothing of it
 	RunsCard        Verb = "runs card {question} of {dashboard}"
+	ChoosesOn       Verb = "chooses a value for card {question} of {dashboard}"
 )
 
 // Verbs lists all verbs.
 func Verbs() []Verb {
 	return []Verb{
 		Administers, SeesDatabase, WritesSQL, Manages, SeesTable, Asks, IsShown, Describes, Exports, ExportsAll,
-		FindsTable, ListsValues, Joins, Follows, JoinsQuestion, UsesMetric, BuildsAndJoins, WritesSQLOver,
-		OpensCollection, Curates, RunsQuestion, EditsQuestion, RenamesQuestion, BuildsOn, ExportsQuestion, Finds, MovesQuestion,
-		SavesQuestion, SavesSQL, OpensDashboard, EditsDashboard, SeesCardLocked, SeesCard, RunsCard,
+		FindsTable, ListsValues, Chooses, Joins, Follows, JoinsQuestion, UsesMetric, BuildsAndJoins, WritesSQLOver,
+		OpensCollection, Curates, RunsQuestion, EditsQuestion, RenamesQuestion, BuildsOn, ChoosesFrom, ChoosesFor, ExportsQuestion, Finds, MovesQuestion,
+		SavesQuestion, SavesSQL, OpensDashboard, EditsDashboard, SeesCardLocked, SeesCard, RunsCard, ChoosesOn,
 	}
 }
 
