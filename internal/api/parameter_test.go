@@ -283,3 +283,33 @@ func TestASavedQuestionIsGivenNoFilterThatOneMayNotAsk(t *testing.T) {
 		}
 	}
 }
+
+// A variable by a column is asked for also where the SQL does not use it, and
+// there is none of another database.
+func TestAVariableThatIsNotUsedIsAskedFor(t *testing.T) {
+	s := settledWorld(t)
+	other := catalog.DatabaseID(s.admin().post("/api/database", fields{"name": "Other", "engine": "sqlite", "details": fields{"db": s.Warehouse}}).id())
+	var email catalog.FieldID
+	for tb := range s.store.Graph().Catalog().Tables(other) {
+		for _, f := range s.store.Graph().Catalog().Fields(tb.ID) {
+			if f.Name == "email" {
+				email = f.ID
+			}
+		}
+	}
+	question := func(field catalog.FieldID) fields {
+		return fields{"database": s.Database, "type": "native", "native": fields{"query": "select 1", "template-tags": fields{
+			"x": fields{"id": "x", "name": "x", "display-name": "X", "type": "dimension", "dimension": []any{"field", field, nil}}}}}
+	}
+	s.data(fields{"view-data": "unrestricted", "create-queries": "query-builder-and-native"})
+	s.member().post("/api/card", s.newCard(s.Collection, question(email))).unsavable()
+	s.member().post("/api/card", s.newCard(s.Collection, question(99999))).unsavable()
+	s.admin().post("/api/card", s.newCard(s.Collection, question(email))).want(400)
+	own := s.member().post("/api/card", s.newCard(s.Collection, question(s.fieldNamed("people", "email")))).want(200).id()
+	values := path("/api/card/%d/params/x/values", own)
+	if c := s.member().get(values).want(200); len(c.object()["values"].([]any)) == 0 {
+		t.Error("who may ask is offered nothing")
+	}
+	s.data(nothing)
+	s.member().get(values).text(200, `{"values":[],"has_more_values":false}`+"\n")
+}

@@ -3,6 +3,7 @@ package dataset
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,8 +16,16 @@ import (
 
 // The values that people choose from for a parameter are rows like any others:
 // they are asked for by questions that the server writes and that [Door.Run]
-// puts. Those of a saved question's or a dashboard's parameter are part of it:
-// the reader is shown them as its results, computed from the reader's rows.
+// puts. Who may query the table of the column asks that table, as a question of
+// their own. Who may not is shown values of a saved question alone: those in its
+// own rows, or the column of one that the parameter names for it.
+//
+// What a question reads that runs as a saved one was authorised, with QueryTable
+// or QueryNatively, by whoever wrote it: [Door.CheckSave] asks for the question,
+// [Door.CanFilter] for each column that a parameter compares. So nothing that
+// nobody was asked for - of a request, of the words for values, of a variable
+// that stands nowhere - may get into a question that runs so: ShowTable holds
+// on every table where nothing is written.
 
 // ChoiceRequest asks for values to choose from: for the parameter ID of a
 // Dashboard or Card, or for a Parameter that the person is about to make and to
@@ -60,11 +69,15 @@ func (d *Door) Choices(ctx context.Context, who permission.UserID, r ChoiceReque
 		}
 	}
 	seen := map[string]bool{}
-	for n := range s.questions {
+	for n, q := range s.questions {
 		var out valueSink
 		ask := Request{choice: &choice{r, n}, Context: "parameter-values", RequestID: r.RequestID, MaxRows: maxFieldValues}
 		sum, err := d.Run(ctx, who, ask, &out)
-		if err != nil {
+		var wrong *QueryError
+		switch {
+		case q.rows && errors.As(err, &wrong) && wrong.Type == InvalidQuery:
+			continue // the saved question does not read the column
+		case err != nil:
 			return c, err
 		}
 		for _, row := range out.values {
@@ -73,10 +86,7 @@ func (d *Door) Choices(ctx context.Context, who permission.UserID, r ChoiceReque
 				continue
 			}
 			seen[key] = true
-			if n < len(s.labels) {
-				row = labelled(row, s.labels[n])
-			}
-			c.Values = append(c.Values, row)
+			c.Values = append(c.Values, labelled(row, q.words))
 		}
 		c.More = c.More || sum.Truncated
 	}
@@ -109,7 +119,7 @@ func (d *Door) findChoice(ctx context.Context, access permission.Access, c *choi
 	if c.number >= len(s.questions) {
 		return q, fmt.Errorf("a source of the parameter: %w", ErrNotFound)
 	}
-	q.json, q.saved = s.questions[c.number], s.saved
+	q.json, q.saved = s.questions[c.number].json, s.questions[c.number].saved
 	if q, err = parse(q); err == nil && q.database == 0 {
 		q.database = d.below(ctx, access, q.query)
 	}
@@ -119,15 +129,21 @@ func (d *Door) findChoice(ctx context.Context, access permission.Access, c *choi
 // sources are where the values of a parameter come from.
 type sources struct {
 	fixed     [][]any
-	questions []json.RawMessage
-	labels    []map[string]any // for values of each question; nil for none
-	saved     bool             // they belong to something that is saved
+	questions []source
+}
+
+// source is a question for values.
+type source struct {
+	json  json.RawMessage
+	words map[string]any // for the values; nil for none
+	saved bool           // it runs as the saved thing that it is part of
+	rows  bool           // of a saved question, which may not read the column
 }
 
 // choices finds where the values that are asked for come from, as far as the
 // person may see it.
 func (d *Door) choices(ctx context.Context, access permission.Access, r ChoiceRequest) (s sources, err error) {
-	w := choosing{access: access, ChoiceRequest: r, right: permission.ShowTable}
+	w := choosing{access: access, ChoiceRequest: r}
 	var p declared
 	switch {
 	case r.Dashboard != 0:
@@ -135,25 +151,29 @@ func (d *Door) choices(ctx context.Context, access permission.Access, r ChoiceRe
 	case r.Card != 0:
 		p, err = d.choiceOfCard(ctx, &w)
 	default:
-		w.right = permission.QueryTable
 		if err = json.Unmarshal(r.Parameter, &p); err != nil {
 			err = &QueryError{InvalidParameter, "parameter: must be an object", err}
 		}
 		for _, id := range r.Fields {
-			w.connect(id)
+			w.connect(id, 0)
 		}
 	}
 	if err != nil {
 		return s, err
 	}
-	s.saved = w.right == permission.ShowTable
 	switch p.Source {
 	case "":
-		s.questions, s.labels, err = d.connected(ctx, &w)
+		var more []source
+		if s.questions, err = d.connected(ctx, &w); err == nil {
+			more, err = d.inPlaces(ctx, &w)
+		}
+		s.questions = append(s.questions, more...)
 	case "static-list":
 		s.fixed, err = fixed(p)
 	case "card":
-		s.questions, err = w.ofCard(p)
+		var q json.RawMessage
+		q, err = w.ofCard(p)
+		s.questions = []source{{json: q, saved: r.Dashboard != 0 || r.Card != 0}}
 	default:
 		err = &QueryError{InvalidParameter, fmt.Sprintf("the parameter takes its values from %q; it is to be \"static-list\", \"card\" or null", p.Source), nil}
 	}
@@ -199,11 +219,9 @@ func (d *Door) choiceOfDashboard(ctx context.Context, w *choosing) (p declared, 
 		if err := list(place.ParameterMappings, &mappings); err != nil {
 			return p, unreadable("the parameter mappings of dashcard %d", place.ID, err)
 		}
-		for _, m := range mappings {
-			for _, id := range append([]int64{*place.Card}, place.Series...) {
-				if q := readable[id]; q != nil && m.goesTo(id) {
-					w.meets(all, m.Parameter, q.Field(query.ParseTarget(m.Target)))
-				}
+		for _, id := range append([]int64{*place.Card}, place.Series...) {
+			if q := readable[id]; q != nil {
+				w.on(q, all, slices.DeleteFunc(slices.Clone(mappings), func(m mapping) bool { return !m.goesTo(id) }))
 			}
 		}
 	}
@@ -225,7 +243,7 @@ func (d *Door) choiceOfCard(ctx context.Context, w *choosing) (p declared, err e
 		return p, err
 	}
 	if p, err = byID(all, w.ID); err == nil {
-		w.connect(q.Field(query.ParseTarget(p.Target)))
+		w.meets(q, p.Target, nil)
 	}
 	return p, err
 }

@@ -219,10 +219,12 @@ func TestChoicesForACardAndForWhatIsNotSaved(t *testing.T) {
 		Parameters: json.RawMessage(fmt.Sprintf(`[{"id":"c","type":"string/=","target":["dimension",["field",%d,null]]}]`, category))})
 	sql := w.card(w.open, fmt.Sprintf(`{"database":1,"type":"native","native":{"query":"SELECT 1 FROM products WHERE {{f}}",
 		"template-tags":{"f":{"id":"tag","name":"f","display-name":"F","type":"dimension","dimension":["field",%d,null],"widget-type":"string/="}}}}`, category))
-	for _, r := range []ChoiceRequest{{Card: card.ID, ID: "c"}, {Card: sql.ID, ID: "tag"}} {
-		if got := w.chooses(w.person, r); !reflect.DeepEqual(got, categories) {
-			t.Errorf("%+v: %v", r, got)
-		}
+	ofCard, ofSQL := ChoiceRequest{Card: card.ID, ID: "c"}, ChoiceRequest{Card: sql.ID, ID: "tag"}
+	if got := w.chooses(w.person, ofCard); !reflect.DeepEqual(got, categories) {
+		t.Errorf("the card: %v", got)
+	}
+	if got := w.chooses(w.person, ofSQL); len(got) != 0 { // which rows the SQL reads is known to nobody
+		t.Errorf("SQL: who may not ask is offered %v", got)
 	}
 	w.move(card, w.closed)
 	var denied *permission.DeniedError
@@ -239,9 +241,197 @@ func TestChoicesForACardAndForWhatIsNotSaved(t *testing.T) {
 	}
 	fails(t, w.noChoices(w.person, of), MissingPermissions)
 	w.grant(permission.Unrestricted, permission.QueryBuilder)
-	for _, r := range []ChoiceRequest{unsaved, of} {
+	for _, r := range []ChoiceRequest{unsaved, of, ofSQL} {
 		if got := w.chooses(w.person, r); !reflect.DeepEqual(got, categories) {
 			t.Errorf("%+v: %v", r, got)
 		}
 	}
+}
+
+// Who may not query a table is offered what is in the rows of the saved
+// question, and of a column that it does not read nothing.
+func TestWhoMayNotAskChoosesFromTheRowsOfTheQuestion(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.grant(permission.None, permission.None)
+	field := func(name, options string) string { return fmt.Sprintf(`["field",%d,%s]`, w.fields[name], options) }
+	category, email := field("products.category", "null"), field("people.email", fmt.Sprintf(`{"source-field":%d}`, w.fields["orders.person_id"]))
+	few := fmt.Sprintf(`"source-table":%d,"filter":["<",%s,4]`, w.tables["products"], field("products.id", "null"))
+	parameter := func(target string) string {
+		return fmt.Sprintf(`[{"id":"p","type":"string/=","target":["dimension",%s]}]`, target)
+	}
+	card := func(q, target string) int64 {
+		return w.cardWith(store.Card{Collection: w.open, DatasetQuery: json.RawMessage(`{"database":1,"type":"query","query":{` + q + `}}`), Parameters: json.RawMessage(parameter(target))}).ID
+	}
+	some := w.column("SELECT DISTINCT category FROM products WHERE id < 4 ORDER BY 1")
+	if all := w.column("SELECT DISTINCT category FROM products"); len(some) == 0 || len(some) == len(all) {
+		t.Fatalf("%v of %v", some, all)
+	}
+	hasPerson := fmt.Sprintf(`"source-table":%d,"filter":["=",%s,1]`, w.tables["orders"], field("orders.id", "null"))
+	nested := fmt.Sprintf(`"source-query":{%s,"fields":[%s]}`, few, category)
+	for name, c := range map[string]struct {
+		card int64
+		want []any
+	}{
+		"its rows":                    {card(few, category), some},
+		"what it counts":              {card(few+`,"aggregation":[["count"]]`, category), some},
+		"its first row":               {card(few+`,"limit":1`, category), some},
+		"a stage":                     {card(nested, category), some},
+		"a stage below":               {card(nested, category+`,{"stage-number":0}`), some},
+		"over a key":                  {card(hasPerson, email), w.column("SELECT email FROM people p JOIN orders o ON o.person_id = p.id WHERE o.id = 1")},
+		"a column of no table in it":  {card(few, field("people.email", "null")), []any{}},
+		"a key of no table in it":     {card(few, email), []any{}},
+		"a column that it leaves out": {card(nested, field("products.vendor", "null")), []any{}},
+		"no column":                   {card(few, `["field",99999,null]`), []any{}},
+	} {
+		if got := w.chooses(w.person, ChoiceRequest{Card: c.card, ID: "p"}); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+	rows := ChoiceRequest{Card: card(few, category), ID: "p"}
+	rows.Value = some[0].(string)
+	if got := w.chooses(w.person, rows); !reflect.DeepEqual(got, some[:1]) {
+		t.Errorf("%v", got)
+	}
+	rows.Value, rows.Search = "", some[0].(string)[1:4]
+	if got := w.chooses(w.person, rows); len(got) == 0 || got[0] != some[0] {
+		t.Errorf("%q finds %v", rows.Search, got)
+	}
+	rows.Search = "no such category"
+	if got := w.chooses(w.person, rows); len(got) != 0 {
+		t.Errorf("%v", got)
+	}
+	w.grant(permission.Unrestricted, permission.QueryBuilder)
+	rows.Search = ""
+	if all := w.chooses(w.person, rows); len(all) <= len(some) {
+		t.Errorf("who may ask the table is offered %v", all)
+	}
+}
+
+// JSON that somebody looks for is a number, a truth or a text, whatever else it
+// could mean.
+func FuzzGuess(f *testing.F) {
+	for _, seed := range []string{"7", "-1.5e3", "true", "null", `"a"`, "a", "", "7 8", "[1]", `{"a":1}`, `["field",1,null]`,
+		`["case",[[["starts-with",["field",1,{"source-field":2}],"a"],["field",3,null]]]]`, `["field",1,null`, "01", "NaN"} {
+		f.Add(seed, false)
+		f.Add(seed, true)
+	}
+	f.Fuzz(func(t *testing.T, text string, isText bool) {
+		written, err := json.Marshal(guess(text, isText))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var read any
+		if err := json.Unmarshal(written, &read); err != nil {
+			return // a number that no float64 holds
+		}
+		switch read.(type) {
+		case string:
+		case float64, bool:
+			if isText {
+				t.Errorf("%q, a text, becomes %s", text, written)
+			}
+		default:
+			t.Errorf("%q becomes %s", text, written)
+		}
+	})
+}
+
+// A column of another type than text is looked for by values, not by questions.
+func TestWhatIsLookedForIsNoQuestion(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.grant(permission.None, permission.None)
+	id := w.fields["orders.id"]
+	board := w.choosingBoard(fmt.Sprintf(`[{"id":"p","type":"id","values_source_type":"card","values_source_config":{"card_id":%d,"value_field":["field",%d,{"base-type":"type/Integer"}]}}]`,
+		w.card(w.open, w.list("orders")).ID, id))
+	asks := func(condition string) string {
+		return fmt.Sprintf(`["case",[[%s,["field",%d,null]]]]`, condition, id)
+	}
+	for _, text := range []string{asks(fmt.Sprintf(`["starts-with",["field",%d,{"source-field":%d}],"a"]`, w.fields["people.email"], w.fields["orders.person_id"])), asks(`["=",1,1]`)} {
+		for _, r := range []ChoiceRequest{{Value: text}, {Search: text}} {
+			r.Dashboard, r.ID = board.ID, "p"
+			if c, err := w.door.Choices(t.Context(), w.person, r); len(c.Values) != 0 {
+				t.Errorf("%+v: %v, %v", r, c.Values, err)
+			}
+		}
+	}
+	if got := w.chooses(w.person, ChoiceRequest{Dashboard: board.ID, ID: "p", Value: "7"}); !reflect.DeepEqual(got, []any{int64(7)}) {
+		t.Errorf("7: %v", got)
+	}
+}
+
+// Of two keys to one table, what is chosen for a parameter holds for the key
+// that the dashboard says.
+func TestALimitGoesOverItsOwnKey(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.exec(`CREATE TABLE parcels (id INTEGER PRIMARY KEY, payer INTEGER REFERENCES people (id), receiver INTEGER REFERENCES people (id), note TEXT)`,
+		`INSERT INTO parcels VALUES (1, 1, 2, 'one pays two'), (2, 2, 1, 'two pays one'), (3, 3, 1, 'three pays one')`)
+	if err := w.door.Sync(t.Context(), store.Actor{User: w.admin}, sampleID); err != nil {
+		t.Fatal(err)
+	}
+	w.readCatalog()
+	card := w.card(w.open, w.list("parcels"))
+	goes := func(parameter, field, key string) string {
+		options := "null"
+		if key != "" {
+			options = fmt.Sprintf(`{"source-field":%d}`, w.fields[key])
+		}
+		return fmt.Sprintf(`{"parameter_id":%q,"card_id":%d,"target":["dimension",["field",%d,%s]]}`, parameter, card.ID, w.fields[field], options)
+	}
+	board, err := w.store.CreateDashboard(t.Context(), store.Actor{User: w.admin}, store.Dashboard{Name: "x", Creator: w.admin, Collection: w.open,
+		Parameters: json.RawMessage(`[{"id":"note","type":"string/="},{"id":"payer","type":"id"},{"id":"receiver","type":"id"}]`),
+		Dashcards: []store.Dashcard{{Card: &card.ID, SizeX: 1, SizeY: 1, ParameterMappings: json.RawMessage("[" + goes("note", "parcels.note", "") + "," +
+			goes("payer", "people.id", "parcels.payer") + "," + goes("receiver", "people.id", "parcels.receiver") + "]")}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, levels := range []struct{ view, create permission.Level }{{permission.None, permission.None}, {permission.Unrestricted, permission.QueryBuilder}} {
+		w.grant(levels.view, levels.create)
+		for _, c := range []struct {
+			id, other string
+			want      []any
+		}{
+			{"note", "payer", []any{"one pays two"}},
+			{"note", "receiver", []any{"three pays one", "two pays one"}},
+			{"payer", "receiver", []any{int64(2), int64(3)}},
+			{"receiver", "payer", []any{int64(2)}},
+		} {
+			ask := ChoiceRequest{Dashboard: board.ID, ID: c.id, Given: map[string][]string{c.other: {"1"}}}
+			if got := w.chooses(w.person, ask); !reflect.DeepEqual(got, c.want) {
+				t.Errorf("%v: %s of the %s 1: %v, want %v", levels, c.id, c.other, got, c.want)
+			}
+		}
+	}
+}
+
+// The words for a key stand in another table, which nobody was asked for.
+func TestWordsForAKeyNeedTheRightOnItsTable(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.grant(permission.None, permission.None)
+	key, title := w.fields["orders.product_id"], w.fields["products.title"]
+	if _, err := w.store.SetDimension(t.Context(), store.Dimension{Field: key, Type: store.External, Name: "Product", Target: title}); err != nil {
+		t.Fatal(err)
+	}
+	card := w.cardWith(store.Card{Collection: w.open, DatasetQuery: json.RawMessage(w.list("orders")),
+		Parameters: json.RawMessage(fmt.Sprintf(`[{"id":"p","type":"id","target":["dimension",["field",%d,null]]}]`, key))})
+	words := func(want int) {
+		t.Helper()
+		c, err := w.door.Choices(t.Context(), w.person, ChoiceRequest{Card: card.ID, ID: "p"})
+		if err != nil || len(c.Values) == 0 || len(c.Values[0]) != want {
+			t.Errorf("%v, %v; want rows of %d", c.Values, err, want)
+		}
+	}
+	words(1)
+	open := func(table string) {
+		w.draft(func(d *permission.Draft) error {
+			at := permission.OneTable(w.tables[table])
+			if err := d.Set(w.group, sampleID, permission.View, at, permission.Unrestricted); err != nil {
+				return err
+			}
+			return d.SetCreate(w.group, sampleID, at, permission.QueryBuilder)
+		})
+	}
+	open("orders")
+	words(1)
+	open("products")
+	words(2)
 }

@@ -1,8 +1,10 @@
 package dataset
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -10,114 +12,211 @@ import (
 
 	"github.com/sluice-bi/sluice/internal/catalog"
 	"github.com/sluice-bi/sluice/internal/permission"
+	"github.com/sluice-bi/sluice/internal/query"
 	"github.com/sluice-bi/sluice/internal/store"
 )
 
 // choosing gathers what the questions for values to choose from are made of.
-// It takes in only fields of tables that the person has the right on.
 type choosing struct {
 	ChoiceRequest
-	access permission.Access
-	right  permission.Right
-	fields []*catalog.Field // whose values are wanted
-	limits []limit
+	access  permission.Access
+	columns []column // whose values are wanted, of tables that the person may query
+	limits  []limit
+	places  []place // where the person may query no table of the column
 }
 
-// limit is what is chosen for another parameter, of a field.
+// column is a field and the foreign key that leads to it from the table that is
+// asked; no key for a field of that table itself.
+type column struct {
+	*catalog.Field
+	key *catalog.Field
+}
+
+// home is the table that is asked.
+func (c column) home() catalog.TableID {
+	if c.key != nil {
+		return c.key.Table
+	}
+	return c.Table
+}
+
+// at is how a question on the column's own table, or on its home, names it.
+func (c column) at(table catalog.TableID) any {
+	if c.key != nil && c.key.Table == table {
+		return []any{"field", c.ID, map[string]any{"source-field": c.key.ID}}
+	}
+	return []any{"field", c.ID, nil}
+}
+
+// limit is what is chosen for another parameter, of a column.
 type limit struct {
-	field     *catalog.Field
+	column
 	parameter declared
 	values    []string
 }
 
-// seen is a field of a table that the person has the right on; nil for others.
-func (w *choosing) seen(id catalog.FieldID) *catalog.Field {
+// place is a saved question that a parameter meets, with what is chosen for
+// other parameters there. Whoever made the parameter could ask for its column:
+// that is why its values may be read as the saved question is.
+type place struct {
+	query  *query.Query
+	target json.RawMessage
+	others []declared
+	field  *catalog.Field
+}
+
+// queryable is a field of a table that the person may query; nil for others.
+func (w *choosing) queryable(id catalog.FieldID) *catalog.Field {
+	if f := w.field(id); f != nil && w.access.Can(permission.QueryTable, permission.ATable(f.Table)) {
+		return f
+	}
+	return nil
+}
+
+func (w *choosing) field(id catalog.FieldID) *catalog.Field {
 	if w.access.Graph() == nil {
 		return nil
 	}
-	f := w.access.Graph().Catalog().Field(id)
-	if f == nil || !w.access.Can(w.right, permission.ATable(f.Table)) {
-		return nil
-	}
-	return f
+	return w.access.Graph().Catalog().Field(id)
 }
 
-// connect makes the values of a field some to choose from.
-func (w *choosing) connect(id catalog.FieldID) {
-	if f := w.seen(id); f != nil && !slices.Contains(w.fields, f) {
-		w.fields = append(w.fields, f)
+// column is one of tables that the person may query.
+func (w *choosing) column(id, key catalog.FieldID) (c column, queryable bool) {
+	if c.Field = w.queryable(id); c.Field != nil {
+		c.key = w.queryable(key)
+	}
+	return c, c.Field != nil
+}
+
+// connect makes the values of a column some to choose from.
+func (w *choosing) connect(id, key catalog.FieldID) (queryable bool) {
+	c, queryable := w.column(id, key)
+	if queryable && !slices.Contains(w.columns, c) {
+		w.columns = append(w.columns, c)
+	}
+	return queryable
+}
+
+// meets makes the values of what a saved question is filtered by some to choose
+// from.
+func (w *choosing) meets(q *query.Query, target json.RawMessage, others []declared) {
+	id, key := q.Field(query.ParseTarget(target))
+	if f := w.field(id); !w.connect(id, key) && f != nil && !q.Native() {
+		w.places = append(w.places, place{q, target, others, f})
 	}
 }
 
-// meets tells that a parameter of the dashboard is compared with a field.
-func (w *choosing) meets(all []declared, parameter string, id catalog.FieldID) {
-	if parameter == w.ID {
-		w.connect(id)
-		return
+// on takes in a card of the dashboard with the mappings that go to it.
+func (w *choosing) on(q *query.Query, all []declared, mappings []mapping) {
+	var others []declared
+	for _, m := range mappings {
+		id, key := q.Field(query.ParseTarget(m.Target))
+		p, values, is := w.chosen(all, m, w.field(id))
+		if !is {
+			continue
+		}
+		others = append(others, p)
+		c, queryable := w.column(id, key)
+		if queryable && !slices.ContainsFunc(w.limits, func(l limit) bool { return l.column == c && l.parameter.ID == p.ID }) {
+			w.limits = append(w.limits, limit{c, p, values})
+		}
 	}
-	f, values := w.seen(id), w.Given[parameter]
-	i := slices.IndexFunc(all, func(p declared) bool { return p.ID == parameter })
-	if f == nil || i < 0 || len(values) == 0 ||
-		slices.ContainsFunc(w.limits, func(l limit) bool { return l.field == f && l.parameter.ID == parameter }) {
-		return
+	for _, m := range mappings {
+		if m.Parameter == w.ID {
+			w.meets(q, m.Target, others)
+		}
 	}
-	w.limits = append(w.limits, limit{f, all[i], values})
 }
 
-// connected are the questions for the values of the fields, and the words for
+// chosen is what is chosen for another parameter of the dashboard, as a value
+// of a field; false for nothing.
+func (w *choosing) chosen(all []declared, m mapping, f *catalog.Field) (p declared, values []string, is bool) {
+	i := slices.IndexFunc(all, func(p declared) bool { return p.ID == m.Parameter })
+	if values = w.Given[m.Parameter]; i < 0 || f == nil || m.Parameter == w.ID || len(values) == 0 {
+		return p, nil, false
+	}
+	p = declared{ID: m.Parameter, Type: all[i].Type, Options: all[i].Options, Target: m.Target}
+	p.Value, _ = json.Marshal(literals(f, values)) // texts, numbers and booleans
+	return p, values, true
+}
+
+// connected are the questions for the values of the columns, and the words for
 // them.
-func (d *Door) connected(ctx context.Context, w *choosing) (questions []json.RawMessage, labels []map[string]any, err error) {
-	ids := make([]catalog.FieldID, len(w.fields))
-	for i, f := range w.fields {
-		ids[i] = f.ID
-	}
-	remaps, err := d.store.Dimensions(ctx, ids)
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, f := range w.fields {
-		var words map[string]any
-		var named catalog.FieldID
+func (d *Door) connected(ctx context.Context, w *choosing) (all []source, err error) {
+	for _, c := range w.columns {
+		words, err := d.words(ctx, c.ID)
+		if err != nil {
+			return nil, err
+		}
+		remaps, err := d.store.Dimensions(ctx, []catalog.FieldID{c.ID})
+		if err != nil {
+			return nil, err
+		}
+		var named *catalog.Field
 		for _, r := range remaps {
-			switch {
-			case r.Field != f.ID:
-			case r.Type == store.External:
-				named = r.Target
-			default:
-				words, err = d.labels(ctx, f.ID)
-			}
-			if err != nil {
-				return nil, nil, err
+			if r.Type == store.External {
+				named = w.queryable(r.Target)
 			}
 		}
-		q, err := w.question(f, w.seen(named))
+		q, err := w.question(c, named)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		if q != nil {
-			questions, labels = append(questions, q), append(labels, words)
+			all = append(all, source{json: q, words: words})
 		}
 	}
-	return questions, labels, nil
+	return all, nil
 }
 
-// question asks for the values of a field, each with the one of named that
+// inPlaces are the questions for the values in the rows of saved questions. One
+// of which the person is shown nothing is no source.
+func (d *Door) inPlaces(ctx context.Context, w *choosing) (all []source, err error) {
+	for _, p := range w.places {
+		q, err := p.question(w.Value, w.Search)
+		if err != nil || q == nil { // no value can be as asked for
+			continue
+		}
+		may := query.Source{Access: w.access, Saved: true, Card: d.cards(ctx, w.access), Snippet: d.snippets(ctx)}
+		if query.Allowed(q, may) != nil {
+			continue
+		}
+		data, err := q.MarshalJSON()
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(all, func(o source) bool { return bytes.Equal(o.json, data) }) {
+			continue // all cards that count the same rows have one question
+		}
+		words, err := d.words(ctx, p.field.ID)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, source{json: data, words: words, saved: true, rows: true})
+	}
+	return all, nil
+}
+
+// question asks for the values of a column, each with the one of named that
 // belongs to it; named may be nil. Nil when no value can be as asked for.
-func (w *choosing) question(f, named *catalog.Field) (json.RawMessage, error) {
+func (w *choosing) question(of column, named *catalog.Field) (json.RawMessage, error) {
 	cat := w.access.Graph().Catalog()
-	from := w.from(f)
-	ref := reference(cat, from, f)
-	breakout, found := []any{ref}, f
-	if named != nil && from == f.Table {
-		if to := cat.Field(f.Target); named.Table == from {
+	from := of.Table
+	if slices.ContainsFunc(w.limits, func(l limit) bool { return l.home() == of.home() }) {
+		from = of.home()
+	}
+	ref := of.at(from)
+	breakout, found := []any{ref}, of.Field
+	if named != nil && from == of.Table && (of.key == nil || of.key.Table != from) {
+		if to := cat.Field(of.Target); named.Table == from {
 			breakout, found = append(breakout, []any{"field", named.ID, nil}), named
 		} else if to != nil && to.Table == named.Table {
-			breakout, found = append(breakout, []any{"field", named.ID, map[string]any{"source-field": f.ID}}), named
+			breakout, found = append(breakout, []any{"field", named.ID, map[string]any{"source-field": of.ID}}), named
 		}
 	}
 	filters := []any{"and", []any{"not-null", ref}}
 	if w.Value != "" {
-		filters = append(filters, []any{"=", ref, literal(f, w.Value)})
+		filters = append(filters, []any{"=", ref, literal(of.Field, w.Value)})
 	}
 	if w.Search != "" {
 		c := contains(breakout[len(breakout)-1], found, w.Search)
@@ -128,12 +227,8 @@ func (w *choosing) question(f, named *catalog.Field) (json.RawMessage, error) {
 	}
 	parameters := []any{}
 	for _, l := range w.limits {
-		if target := reference(cat, from, l.field); target != nil {
-			values := []any{}
-			for _, v := range l.values {
-				values = append(values, literal(l.field, v))
-			}
-			p := map[string]any{"type": l.parameter.Type, "target": []any{"dimension", target}, "value": values}
+		if l.home() == from { // over another key, or from elsewhere, it says nothing of this table
+			p := map[string]any{"type": l.parameter.Type, "target": []any{"dimension", l.at(from)}, "value": literals(l.Field, l.values)}
 			if len(l.parameter.Options) > 0 {
 				p["options"] = l.parameter.Options
 			}
@@ -144,44 +239,37 @@ func (w *choosing) question(f, named *catalog.Field) (json.RawMessage, error) {
 		"query": map[string]any{"source-table": from, "breakout": breakout, "filter": filters}})
 }
 
-// from is the table to ask for the values of a field: that from which most of
-// the limits can be reached, its own if others are no better.
-func (w *choosing) from(f *catalog.Field) catalog.TableID {
-	cat := w.access.Graph().Catalog()
-	best, most := f.Table, -1
-	for _, t := range append([]*catalog.Field{f}, fieldsOf(w.limits)...) {
-		n := 0
-		for _, l := range w.limits {
-			if reference(cat, t.Table, l.field) != nil {
-				n++
-			}
-		}
-		if n > most && reference(cat, t.Table, f) != nil {
-			best, most = t.Table, n
-		}
+// question asks for the values in the rows of the saved question. Nil or an
+// error when no value can be as asked for.
+func (p *place) question(value, search string) (*query.Query, error) {
+	all := slices.Clone(p.others)
+	and := func(kind string, v any) error {
+		data, err := json.Marshal([]any{v})
+		all = append(all, declared{Type: kind, Target: p.target, Value: data, Options: json.RawMessage(`{"case-sensitive":false}`)})
+		return err
 	}
-	return best
-}
-
-func fieldsOf(limits []limit) (fields []*catalog.Field) {
-	for _, l := range limits {
-		fields = append(fields, l.field)
+	var err error
+	if value != "" {
+		err = and("id", literal(p.field, value))
+		all[len(all)-1].Options = nil
 	}
-	return fields
-}
-
-// reference is how a question on a table names a field of it, or of one that a
-// foreign key of it leads to; nil for others.
-func reference(cat *catalog.Snapshot, from catalog.TableID, f *catalog.Field) any {
-	if f.Table == from {
-		return []any{"field", f.ID, nil}
+	if n, is := literal(p.field, search).(json.Number); search == "" {
+	} else if is {
+		err = errors.Join(err, and("number/=", n))
+	} else if strings.HasPrefix(p.field.BaseType, "type/Text") {
+		err = errors.Join(err, and("string/contains", search))
+	} else {
+		return nil, err
 	}
-	for _, key := range cat.Fields(from) {
-		if to := cat.Field(key.Target); to != nil && to.Table == f.Table {
-			return []any{"field", f.ID, map[string]any{"source-field": key.ID}}
-		}
+	data, err2 := json.Marshal(all)
+	if err := errors.Join(err, err2); err != nil {
+		return nil, err
 	}
-	return nil
+	q, err := p.query.WithParameters(data)
+	if err != nil {
+		return nil, err
+	}
+	return q.Values(query.ParseTarget(p.target))
 }
 
 // literal is a value of a field that was given as text.
@@ -197,6 +285,14 @@ func literal(f *catalog.Field, text string) any {
 		}
 	}
 	return text
+}
+
+func literals(f *catalog.Field, texts []string) []any {
+	all := []any{}
+	for _, text := range texts {
+		all = append(all, literal(f, text))
+	}
+	return all
 }
 
 // contains is the condition that a field has a text in it, or is the number
@@ -224,7 +320,7 @@ func numeric(baseType string) bool {
 
 // ofCard asks for the values of a column of another saved question, which the
 // person must be able to read.
-func (w *choosing) ofCard(p declared) ([]json.RawMessage, error) {
+func (w *choosing) ofCard(p declared) (json.RawMessage, error) {
 	var config struct {
 		Card  int64           `json:"card_id"`
 		Value json.RawMessage `json:"value_field"`
@@ -258,9 +354,8 @@ func (w *choosing) ofCard(p declared) ([]json.RawMessage, error) {
 			filters = append(filters, []any{"contains", shown, w.Search, map[string]any{"case-sensitive": false}})
 		}
 	}
-	question, err := json.Marshal(map[string]any{"database": -1337, "type": "query",
+	return json.Marshal(map[string]any{"database": -1337, "type": "query",
 		"query": map[string]any{"source-table": fmt.Sprintf("card__%d", config.Card), "breakout": breakout, "filter": filters}})
-	return []json.RawMessage{question}, err
 }
 
 // ownColumn reads a reference to a column that a question has, and tells
@@ -289,10 +384,19 @@ func ownColumn(raw json.RawMessage) (ref []any, isText bool, err error) {
 	return []any{"field", parts[1], own}, options.BaseType == "" || strings.HasPrefix(options.BaseType, "type/Text"), nil
 }
 
-// guess is a value that was given as text, of a column that holds text or not.
+// guess is a value that was given as text, of a column that holds text or not:
+// the number or truth that it is, or the text. It is never a clause, which JSON
+// may be.
 func guess(text string, isText bool) any {
-	if !isText && json.Valid([]byte(text)) {
-		return json.RawMessage(text)
+	var v any
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	if isText || d.Decode(&v) != nil || d.More() {
+		return text
+	}
+	switch v.(type) {
+	case json.Number, bool:
+		return v
 	}
 	return text
 }

@@ -46,7 +46,13 @@ func (d *Door) CanFilter(ctx context.Context, who permission.UserID, card store.
 		return false
 	}
 	access := d.store.Graph().AccessOf(who)
-	id := q.Field(by)
+	if !q.Native() {
+		values, err := q.Values(by)
+		if err != nil || query.Allowed(values, query.Source{Access: access, Card: d.cards(ctx, access), Snippet: d.snippets(ctx)}) != nil {
+			return false
+		}
+	}
+	id, _ := q.Field(by)
 	if id == 0 || access.User() == 0 {
 		return access.User() != 0
 	}

@@ -64,18 +64,18 @@ type FieldSearch struct {
 // two tables.
 func (d *Door) SearchField(ctx context.Context, who permission.UserID, r FieldSearch) (FieldValues, error) {
 	graph := d.store.Graph()
-	w := choosing{ChoiceRequest: ChoiceRequest{Search: r.Search, Value: r.Value}, access: graph.AccessOf(who), right: permission.QueryTable}
+	w := choosing{ChoiceRequest: ChoiceRequest{Search: r.Search, Value: r.Value}, access: graph.AccessOf(who)}
 	for _, id := range []catalog.FieldID{r.Field, r.Other} {
 		f := graph.Catalog().Field(id)
 		if f == nil {
 			return FieldValues{}, fmt.Errorf("field %d: %w", id, ErrNotFound)
 		}
-		if err := w.access.Check(w.right, permission.ATable(f.Table)); err != nil {
+		if err := w.access.Check(permission.QueryTable, permission.ATable(f.Table)); err != nil {
 			return FieldValues{}, err
 		}
 	}
-	f, other := w.seen(r.Field), w.seen(r.Other)
-	if to := w.seen(f.Target); to != nil && to.Table == other.Table {
+	f, other := w.queryable(r.Field), w.queryable(r.Other)
+	if to := w.queryable(f.Target); to != nil && to.Table == other.Table {
 		f = to
 	}
 	if f.Table != other.Table {
@@ -84,7 +84,7 @@ func (d *Door) SearchField(ctx context.Context, who permission.UserID, r FieldSe
 	if other == f {
 		other = nil
 	}
-	question, err := w.question(f, other)
+	question, err := w.question(column{Field: f}, other)
 	if err != nil || question == nil {
 		return FieldValues{}, err
 	}

@@ -67,7 +67,14 @@ func (*parser) parameters(n *node, q *Query) ([]parameter, error) {
 			c := o.get("case-sensitive")
 			x.ignoreCase = c != nil && c.kind == isBool && !c.yes
 		}
-		if err := p.target(item, &x, q); err != nil {
+		t := item.get("target")
+		if t == nil {
+			return nil, item.errorf("has a value and no target")
+		}
+		if err := p.target(t, &x, q); err != nil {
+			return nil, err
+		}
+		if err := x.possible(); err != nil {
 			return nil, err
 		}
 		if len(all) == maxOperands {
@@ -78,11 +85,8 @@ func (*parser) parameters(n *node, q *Query) ([]parameter, error) {
 	return all, nil
 }
 
-func (p *parser) target(n *node, x *parameter, q *Query) error {
-	t := n.get("target")
-	if t == nil {
-		return n.errorf("has a value and no target")
-	}
+// target reads what the parameter is for.
+func (p *parser) target(t *node, x *parameter, q *Query) error {
 	c, err := p.clause(t)
 	if err != nil {
 		return err
@@ -113,14 +117,19 @@ func (p *parser) target(n *node, x *parameter, q *Query) error {
 			return err
 		}
 	}
-	if x.field, err = p.column(c.args[0]); err != nil {
-		return err
+	x.field, err = p.column(c.args[0])
+	return err
+}
+
+// possible refuses what cannot be a condition or a unit.
+func (x *parameter) possible() (err error) {
+	switch {
+	case x.field == nil:
+	case x.kind == "temporal-unit":
+		_, err = (&parser{}).unit(x.only(), cut, part)
+	default:
+		_, err = x.condition(x.field, x.kind)
 	}
-	if x.kind == "temporal-unit" {
-		_, err = p.unit(x.only(), cut, part)
-		return err
-	}
-	_, err = x.condition(x.field, x.kind) // refuse here what cannot be one
 	return err
 }
 

@@ -164,6 +164,7 @@ func TestSQLNeverReadsASandboxedTable(t *testing.T) {
 	for _, text := range []string{
 		`{"database":1,"native":{"query":"select * from {{#1}}"}}`,
 		`{"database":1,"native":{"query":"select 1 from orders where {{x}}","template-tags":{"x":{"type":"dimension","dimension":["field",407,null]}}}}`,
+		`{"database":1,"native":{"query":"select 1","template-tags":{"unused":{"type":"dimension","dimension":["field",407,null]}}}}`,
 		onOrders(`"joins":[{"alias":"n","source-table":"card__3","condition":["=",1,1]}]`),
 	} {
 		if st, err := write(parse(t, text), s); !denied(err) || !st.IsZero() {

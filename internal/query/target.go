@@ -61,28 +61,70 @@ func (t Target) IsZero() bool { return t == Target{} }
 func (t Target) Column() bool { return !t.IsZero() && !t.variable }
 
 // Field is the field of a table that a target of the question names by its id,
-// itself or as the field that a variable filters by; 0 for any other.
-func (q *Query) Field(t Target) catalog.FieldID {
+// itself or as the field that a variable filters by, and the foreign key that
+// leads to it, if one does; 0 for any other.
+func (q *Query) Field(t Target) (id, key catalog.FieldID) {
 	if t.variable {
 		if q.native == nil {
-			return 0
+			return 0, 0
 		}
 		for _, tag := range q.native.tags {
 			if tag.name == t.text && tag.field != nil {
-				return tag.field.id
+				return tag.field.id, 0
 			}
 		}
-		return 0
+		return 0, 0
 	}
 	n, err := readJSON([]byte(t.text))
 	if err != nil || n.kind != isArray || len(n.items) < 2 || n.items[0].text != "dimension" {
-		return 0
+		return 0, 0
 	}
 	e, err := (&parser{}).column(n.items[1])
-	if f, is := e.(*fieldRef); is && err == nil {
-		return f.id
+	f, is := e.(*fieldRef)
+	switch {
+	case !is || err != nil:
+		return 0, 0
+	case f.via != nil:
+		return f.id, f.via.id
 	}
-	return 0
+	return f.id, 0
+}
+
+// Values is the question for the different values, but for null, that a column
+// of a structured question has in the rows that a parameter with the target
+// chooses from: at the target's stage, before it counts or limits anything.
+// The parameters of the question hold.
+func (q *Query) Values(t Target) (*Query, error) {
+	n, err := readJSON([]byte(t.text))
+	if err != nil {
+		return nil, err
+	}
+	if q.block == nil || t.variable {
+		return nil, n.errorf("is not the target of a column")
+	}
+	x := parameter{at: n, stage: -1}
+	if err := (&parser{}).target(n, &x, q); err != nil {
+		return nil, err
+	}
+	if x.stage < 0 {
+		x.stage = q.block.stages() - 1
+	}
+	b, err := q.governed()
+	if err != nil {
+		return nil, err
+	}
+	if b.stages() <= x.stage {
+		b = &block{at: b.at, source: source{at: b.at, block: b}}
+	}
+	for b.stages() > x.stage+1 {
+		b = b.source.block
+	}
+	v := block{at: b.at, source: b.source, joins: b.joins, expressions: b.expressions, breakouts: []expr{x.field},
+		filter: &call{at: n, op: "not-null", args: []expr{x.field}}}
+	if b.filter != nil {
+		v.filter = &call{at: n, op: "and", args: []expr{b.filter, v.filter}}
+	}
+	return &Query{database: q.database, block: &v}, nil
 }
 
 // Variable is a variable of a native question.

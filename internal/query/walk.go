@@ -128,6 +128,15 @@ func (w *walk) native(q *Query, at *node) error {
 	if err := w.sql(q, at); err != nil {
 		return err
 	}
+	// A variable that stands nowhere in the text is one of the question, too.
+	for _, t := range q.native.tags {
+		if t.field == nil {
+			continue
+		}
+		if err := w.reached(t.field.id, t.field.at); err != nil {
+			return err
+		}
+	}
 	return w.pieces(q.native, q.native.tree, at)
 }
 
@@ -143,10 +152,6 @@ func (w *walk) pieces(q *native, tree []piece, at *node) error {
 			err = w.source(source{at: q.at, card: p.card})
 		case p.snippet.name != "":
 			err = w.shared(q, p.snippet, at)
-		case p.tag != "":
-			if t := q.tag(p.tag); t != nil && t.field != nil {
-				err = w.reached(t.field.id, t.field.at)
-			}
 		}
 		if err != nil {
 			return err
