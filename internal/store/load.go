@@ -15,19 +15,45 @@ func broken(format string, args ...any) error {
 	return fmt.Errorf("the stored permission state is not whole: %w. Restore a backup or repair the row", fmt.Errorf(format, args...))
 }
 
-// head is the newest revision and the counters at it.
-type head struct {
+// point is a revision and the counters at it.
+type point struct {
 	revision   int64
 	data       catalog.Revision
 	collection int64
 }
 
+func scanPoint(row scanner) (p point, err error) {
+	return p, row.Scan(&p.revision, &p.data, &p.collection)
+}
+
+// head is the newest point of the history, and the digest of the permission
+// state at the revision digested. That is another revision than the newest
+// when a Sluice wrote last that knew no digests: then nothing is known.
+type head struct {
+	point
+	digest   permission.Digest
+	digested int64
+}
+
+const headColumns = "revision, data, collection, digest, digested"
+
 func scanHead(row scanner) (h head, err error) {
-	return h, row.Scan(&h.revision, &h.data, &h.collection)
+	return h, row.Scan(&h.revision, &h.data, &h.collection, &h.digest, &h.digested)
 }
 
 func readHead(ctx context.Context, c conn) (head, error) {
-	return one(ctx, c, scanHead, "select revision, data, collection from head where id = 1")
+	return one(ctx, c, scanHead, "select "+headColumns+" from head where id = 1")
+}
+
+// belies tells whether a state cannot be the one at the head.
+func (h head) belies(d permission.Digest) bool { return h.digested == h.revision && h.digest != d }
+
+// digest notes what the state that was loaded digests to, for a database that
+// no Sluice with digests wrote to last.
+func (s *Store) digest(ctx context.Context) error {
+	at := s.snap.Load()
+	_, err := conn{s, s.writes}.exec(ctx, "update head set digest = $1, digested = $2 where revision = $2 and digested <> $2", at.digest, at.revision)
+	return err
 }
 
 // load reads the whole permission state and checks it. It must run where the
@@ -37,11 +63,11 @@ func load(ctx context.Context, c conn) (*snapshot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the head of the history: %w", err)
 	}
-	last, err := one(ctx, c, scanHead, "select id, data, collection from revisions order by id desc limit 1")
+	last, err := one(ctx, c, scanPoint, "select id, data, collection from revisions order by id desc limit 1")
 	if err != nil {
 		return nil, fmt.Errorf("the history: %w", err)
 	}
-	if last != h {
+	if last != h.point {
 		return nil, broken("the head speaks of revision %d and the history ends with %d", h.revision, last.revision)
 	}
 	cat, err := loadCatalog(ctx, c)
@@ -65,7 +91,13 @@ func load(ctx context.Context, c conn) (*snapshot, error) {
 			return nil, broken("%s: %w", change, err)
 		}
 	}
-	return &snapshot{l.g.Settled(), h.revision}, nil
+	// Each row by itself can be right while another is missing, or says more
+	// than it did.
+	digest := permission.Digest(0).After(l.all...)
+	if h.belies(digest) {
+		return nil, broken("rows are missing, were added or differ from what revision %d left", h.revision)
+	}
+	return &snapshot{l.g.Settled(), h.revision, digest}, nil
 }
 
 func loadCatalog(ctx context.Context, c conn) (*catalog.Snapshot, error) {

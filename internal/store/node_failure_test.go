@@ -90,26 +90,30 @@ func TestWriteEndsWithTheLeaseThatItWasAllowedUnder(t *testing.T) {
 }
 
 func TestServerThatCannotCatchUpAnswersNobody(t *testing.T) {
-	p := twoServers(t)
-	tx, err := p.db.Begin()
-	check(t, err)
-	for _, statement := range []string{
-		"update head set revision = revision + 1",
-		`insert into revisions (id, data, collection, at, reason, request, catalog, note, widens, changes)
-			select revision, data, collection, '2026-01-01T00:00:00.000000Z', '', '', false, '', false, 'not JSON' from head`,
+	for _, c := range []struct{ name, head, changes, mend string }{
+		{"a change that cannot be read", "update head set revision = revision + 1", "not JSON", "update revisions set changes = '[]' where changes = 'not JSON'"},
+		{"a state that is not the one that was left", "update head set revision = revision + 1, digest = digest + 1, digested = revision + 1", "[]", "update head set digest = digest - 1"},
 	} {
-		_, err := tx.Exec(statement)
-		check(t, err)
+		t.Run(c.name, func(t *testing.T) {
+			p := twoServers(t)
+			tx, err := p.db.Begin()
+			check(t, err)
+			_, err = tx.Exec(c.head)
+			check(t, err)
+			_, err = tx.Exec(`insert into revisions (id, data, collection, at, reason, request, catalog, note, widens, changes)
+				select revision, data, collection, '2026-01-01T00:00:00.000000Z', '', '', false, '', false, $1 from head`, c.changes)
+			check(t, err)
+			check(t, tx.Commit())
+			eventually(t, "both have lost their leases", func() bool { return !p.a.Lease().Held() && !p.b.Lease().Held() })
+			if is := p.b.Node(); is.Held || is.Left != 0 || is.Head != is.Revision+1 {
+				t.Errorf("it says of itself %+v", is)
+			}
+			_, err = p.db.Exec(c.mend)
+			check(t, err)
+			eventually(t, "both have leases", func() bool { return p.a.Lease().Held() && p.b.Lease().Held() })
+			p.current(p.b, p.a, "the repair")
+		})
 	}
-	check(t, tx.Commit())
-	eventually(t, "both have lost their leases", func() bool { return !p.a.Lease().Held() && !p.b.Lease().Held() })
-	if is := p.b.Node(); is.Held || is.Left != 0 || is.Head != is.Revision+1 {
-		t.Errorf("it says of itself %+v", is)
-	}
-	_, err = p.db.Exec("update revisions set changes = '[]' where changes = 'not JSON'")
-	check(t, err)
-	eventually(t, "both have leases", func() bool { return p.a.Lease().Held() && p.b.Lease().Held() })
-	p.current(p.b, p.a, "the repair")
 }
 
 // A database that stands in for one that broke may not have got its last

@@ -82,7 +82,7 @@ func (s *Store) graphAt(ctx context.Context, counter string, want int64, of func
 	}
 	var g *permission.Graph
 	err := s.view(ctx, func(c conn) error {
-		h, err := one(ctx, c, scanHead, "select id, data, collection from revisions where id <= $1 and "+counter+" <= $2 order by id desc limit 1", snap.revision, want)
+		h, err := one(ctx, c, scanPoint, "select id, data, collection from revisions where id <= $1 and "+counter+" <= $2 order by id desc limit 1", snap.revision, want)
 		if err != nil {
 			return otherwise(err, fmt.Errorf("%w: %d is older than the history that is kept", ErrStale, want))
 		}
@@ -168,7 +168,7 @@ func catchUp(ctx context.Context, c conn, snap *snapshot, h head) (*snapshot, er
 	if int64(len(missed)) != h.revision-snap.revision {
 		return load(ctx, c)
 	}
-	g := snap.graph
+	g, digest := snap.graph, snap.digest
 	if slices.ContainsFunc(missed, func(r Revision) bool { return r.Catalog }) {
 		cat, err := catchUpCatalog(ctx, c, g.Catalog(), snap.revision)
 		if err != nil {
@@ -181,8 +181,13 @@ func catchUp(ctx context.Context, c conn, snap *snapshot, h head) (*snapshot, er
 			c.s.log.ErrorContext(ctx, "a recorded revision does not follow from the state in memory; loading anew", "revision", r.ID, "error", err)
 			return load(ctx, c)
 		}
+		digest = digest.After(r.Changes...)
 	}
-	return &snapshot{g.WithRevisions(h.data, h.collection).Settled(), h.revision}, nil
+	if h.belies(digest) {
+		c.s.log.ErrorContext(ctx, "the recorded revisions do not lead to the state that was recorded; loading anew", "revision", h.revision)
+		return load(ctx, c)
+	}
+	return &snapshot{g.WithRevisions(h.data, h.collection).Settled(), h.revision, digest}, nil
 }
 
 // catchUpCatalog reads anew what of a catalog has changed since the revision.

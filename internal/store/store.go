@@ -102,10 +102,11 @@ type Store struct {
 	closed     atomic.Bool
 }
 
-// snapshot is a published permission state and the revision it is.
+// snapshot is a published permission state, the revision it is, and its digest.
 type snapshot struct {
 	graph    *permission.Graph
 	revision int64
+	digest   permission.Digest
 }
 
 // Open connects to the application database, brings its schema up to date,
@@ -166,11 +167,15 @@ func (s *Store) start(ctx context.Context, postgres bool) error {
 			return err
 		}
 	}
-	return s.view(ctx, func(c conn) error {
+	err := s.view(ctx, func(c conn) error {
 		snap, err := load(ctx, c)
 		s.snap.Store(snap)
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	return s.digest(ctx)
 }
 
 func (s *Store) connectSQLite(path string) error {

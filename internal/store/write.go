@@ -107,7 +107,7 @@ func (s *Store) commit(ctx context.Context, who Actor, f func(*writer) error) (n
 	narrows := false
 	err = s.tx(ctx, func(c conn) error {
 		// Writing the row locks it on both engines.
-		h, err := one(ctx, c, scanHead, "update head set id = id returning revision, data, collection")
+		h, err := one(ctx, c, scanHead, "update head set id = id returning "+headColumns)
 		if err != nil {
 			return err
 		}
@@ -123,7 +123,7 @@ func (s *Store) commit(ctx context.Context, who Actor, f func(*writer) error) (n
 		if err := f(w); err != nil {
 			return err
 		}
-		next, err = w.record(h)
+		next, err = w.record(h.point, snap.digest)
 		narrows = w.narrows
 		return err
 	})
@@ -187,8 +187,9 @@ func (w *writer) setCatalog(c *catalog.Snapshot, of catalog.DatabaseID, note str
 	w.catalog, w.bump.Data, w.note = of, true, fmt.Sprintf(note, args...)
 }
 
-// record checks what was applied and writes it down as one revision.
-func (w *writer) record(h head) (*snapshot, error) {
+// record checks what was applied, to a state with the digest, and writes it
+// down as one revision.
+func (w *writer) record(h point, digest permission.Digest) (*snapshot, error) {
 	for _, c := range w.changes {
 		if err := standing(w.graph, c); err != nil {
 			return nil, err
@@ -198,7 +199,7 @@ func (w *writer) record(h head) (*snapshot, error) {
 		w.bump.Collection = w.bump.Collection || collection
 	}
 	if len(w.changes) == 0 && w.bump == (Bump{}) {
-		return &snapshot{w.before, h.revision}, nil
+		return &snapshot{w.before, h.revision, digest}, nil
 	}
 	if err := w.keepAdministrator(); err != nil {
 		return nil, err
@@ -222,11 +223,12 @@ func (w *writer) record(h head) (*snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	advance := "update head set revision = $1, data = $2, collection = $3"
+	digest = digest.After(w.changes...)
+	advance := "update head set revision = $1, data = $2, collection = $3, digest = $4, digested = $1"
 	if w.s.postgres != nil { // the other servers hear of it with the commit
 		advance += " returning pg_notify('" + channel + "', revision::text)"
 	}
-	err = w.execOne(w.ctx, advance, h.revision, h.data, h.collection)
+	err = w.execOne(w.ctx, advance, h.revision, h.data, h.collection, digest)
 	if err != nil {
 		return nil, err
 	}
@@ -239,7 +241,7 @@ func (w *writer) record(h head) (*snapshot, error) {
 	if err := w.audit("permissions", h.revision, effect, changes); err != nil {
 		return nil, err
 	}
-	return &snapshot{w.graph.Settled(), h.revision}, w.s.trim(w.ctx, w.conn, w.now)
+	return &snapshot{w.graph.Settled(), h.revision, digest}, w.s.trim(w.ctx, w.conn, w.now)
 }
 
 // audit writes an audit event that is committed with the write.
@@ -263,7 +265,7 @@ func raises(change permission.Change) (data, collection bool) {
 }
 
 // newerThan tells whether a change writes something of a later revision than h.
-func newerThan(change permission.Change, h head) bool {
+func newerThan(change permission.Change, h point) bool {
 	switch c := change.(type) {
 	case permission.SetDataAccess:
 		return c.To.At > h.data
