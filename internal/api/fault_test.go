@@ -2,12 +2,15 @@ package api
 
 import (
 	"bytes"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/sluice-bi/sluice/internal/catalog"
 	"github.com/sluice-bi/sluice/internal/dbtest"
@@ -135,4 +138,45 @@ func TestAWarehouseThatDiesUnderAResultEndsItWithTheNews(t *testing.T) {
 			t.Errorf("%d connections are still in use", n)
 		}
 	})
+}
+
+// SQLite keeps any bytes as names and as text.
+func TestBytesThatAreNotUTF8StayAnswerable(t *testing.T) {
+	s := settledWorld(t)
+	file := filepath.Join(t.TempDir(), "bytes.db")
+	db, err := sql.Open("sqlite", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, statement := range []string{
+		"CREATE TABLE notes (id INTEGER PRIMARY KEY, words TEXT, \"odd\xff\" TEXT, kind \"SORT\xfe\")", "CREATE TABLE \"lost\xff\" (id INTEGER)",
+		"INSERT INTO notes VALUES (1, 'plain', 'x', 'y'), (2, CAST(x'61ff62' AS TEXT), NULL, NULL), (3, x'c328', NULL, NULL)",
+	} {
+		if _, err := db.Exec(statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.Database = s.admin().post("/api/database", fields{"name": "Bytes", "engine": "sqlite", "details": fields{"db": file}}).id()
+	s.data(fields{"view-data": "unrestricted", "create-queries": "query-builder"})
+	sync := s.admin().get(path("/api/database/%d/sync", s.Database)).keeps(fields{"state": "done", "tables": 1})
+	if notes := fmt.Sprint(sync.object()["report"].(fields)["notes"]); !strings.Contains(notes, "lost\ufffd, notes.odd\ufffd") {
+		t.Errorf("the sync notes %s", notes)
+	}
+	for _, q := range []reply{
+		s.member().post("/api/dataset", s.question(s.tableNamed("notes"), fields{"fields": []any{[]any{"field", s.fieldNamed("notes", "id"), nil}, []any{"field", s.fieldNamed("notes", "words"), nil}}})),
+		s.admin().post("/api/dataset", s.sql("SELECT id, words FROM notes ORDER BY id")),
+	} {
+		got := q.want(http.StatusAccepted).ended("completed").object()["data"].(fields)
+		if rows := fmt.Sprint(got["rows"]); rows != "[[1 plain] [2 Yf9i] [3 wyg=]]" || !utf8.Valid(q.body) {
+			t.Errorf("the rows are %s", rows)
+		}
+	}
+	// A name comes out of SQL all the same.
+	whole := s.admin().post("/api/dataset", s.sql("SELECT * FROM notes ORDER BY id")).want(http.StatusAccepted).ended("completed")
+	if !utf8.Valid(whole.body) || !strings.Contains(string(whole.body), `"odd\ufffd"`) {
+		t.Errorf("the answer is %s", whole.body)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sluice-bi/sluice/internal/catalog"
@@ -106,7 +107,46 @@ func (a *Admin) Survey(ctx context.Context, told func(tables int)) (*Survey, err
 	if told == nil {
 		told = func(int) {}
 	}
-	return c.survey(ctx, told)
+	survey, err := c.survey(ctx, told)
+	if err == nil {
+		survey.legible()
+	}
+	return survey, err
+}
+
+// legible leaves out what has a name that is not UTF-8, which no question can
+// speak of, and makes such words about the rest readable.
+func (s *Survey) legible() {
+	readable := func(text string) string {
+		return strings.ReplaceAll(strings.ToValidUTF8(text, "\ufffd"), "\x00", "\ufffd")
+	}
+	var out []string
+	illegible := func(name, in string) bool {
+		is := readable(name) != name
+		if is {
+			out = append(out, strings.TrimPrefix(in+"."+readable(name), "."))
+		}
+		return is
+	}
+	s.Tables = slices.DeleteFunc(s.Tables, func(t Table) bool { return illegible(t.Schema, "") || illegible(t.Name, t.Schema) })
+	for i := range s.Tables {
+		t := &s.Tables[i]
+		t.Description = readable(t.Description)
+		t.Fields = slices.DeleteFunc(t.Fields, func(f Field) bool { return illegible(f.Name, t.Name) })
+		for j := range t.Fields {
+			f := &t.Fields[j]
+			f.Description, f.DatabaseType = readable(f.Description), readable(f.DatabaseType)
+			if r := f.References; r != nil && readable(r.Schema+r.Table+r.Field) != r.Schema+r.Table+r.Field {
+				f.References = nil
+			}
+		}
+	}
+	for i, note := range s.Notes {
+		s.Notes[i] = readable(note)
+	}
+	if len(out) > 0 {
+		s.Notes = append(s.Notes, "Tables and columns whose names are not valid UTF-8 are left out: "+strings.Join(out, ", ")+".")
+	}
 }
 
 // Sentence says how much of the database the login sees, and what it lacks for
