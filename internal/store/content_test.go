@@ -96,7 +96,7 @@ func TestACardComesBackByteByByte(t *testing.T) {
 			c.alter(&wrong)
 			refused(t, second(s.CreateCard(ctx, store.Actor{User: 1}, wrong)), c.field, c.text)
 		}
-		check(t, s.DeleteCard(ctx, store.Actor{}, read))
+		check(t, s.DeleteCard(ctx, store.Actor{}, got))
 		for _, err := range []error{second(s.Card(ctx, made.ID)), s.DeleteCard(ctx, store.Actor{}, read), second(s.UpdateCard(ctx, store.Actor{}, read, store.CardUpdate{}))} {
 			if !errors.Is(err, store.ErrNotFound) {
 				t.Errorf("want ErrNotFound, got %v", err)
