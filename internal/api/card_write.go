@@ -95,7 +95,7 @@ func fitsType(t string, asked json.RawMessage) error {
 // fills in what the question says about the card. It may take as long as a
 // question, and what the person may do is looked up again after it.
 func (a *API) maySave(r *request, c *store.Card) error {
-	found, err := a.door.CheckSave(r.ctx(), r.access.User(), c.DatasetQuery)
+	found, err := a.door.CheckSave(r.ctx(), r.access.User(), c.DatasetQuery, r.rec.id)
 	if err := a.lookAgain(r); err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func (a *API) maySave(r *request, c *store.Card) error {
 	case err != nil:
 		return err
 	}
-	c.Database, c.Table, c.QueryType, c.ResultMetadata = nil, nil, nil, nil
+	c.Database, c.Table, c.QueryType, c.ResultMetadata, c.Snippets = nil, nil, nil, nil, found.Snippets
 	if found.Database != 0 {
 		c.Database = &found.Database
 	}
@@ -202,7 +202,7 @@ func (a *API) mayRewrite(r *request, was store.Card, question json.RawMessage, u
 			return err
 		}
 		u.Question = &store.CardQuestion{DatasetQuery: next.DatasetQuery, ResultMetadata: next.ResultMetadata,
-			QueryType: next.QueryType, Database: next.Database, Table: next.Table}
+			QueryType: next.QueryType, Database: next.Database, Table: next.Table, Snippets: next.Snippets}
 		had = nil // they were allowed on what it asked before
 	}
 	if u.Parameters != nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/sluice-bi/sluice/internal/catalog"
 	"github.com/sluice-bi/sluice/internal/dataset"
+	"github.com/sluice-bi/sluice/internal/warehouse"
 )
 
 // long is more than anything in these tests takes; a test that waits so long
@@ -233,8 +234,13 @@ func TestWhatFoundNoConnectionMayBeTriedLater(t *testing.T) {
 	s := settledWorld(t)
 	s.api.door = s.doorWith(dataset.Options{Wait: 50 * time.Millisecond})
 	s.member().post("/api/dataset", s.question(s.tableNamed("products"), fields{"limit": 1})).want(http.StatusAccepted) // opens the database
-	for s.pool.InUse(catalog.DatabaseID(s.Database)) < 8 {
-		c, err := s.pool.Acquire(t.Context(), catalog.DatabaseID(s.Database))
+	details, err := json.Marshal(fields{"db": s.Warehouse})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sample := warehouse.Database{ID: catalog.DatabaseID(s.Database), Engine: "sqlite", Details: details}
+	for s.pool.InUse(sample.ID) < 8 {
+		c, err := s.pool.Acquire(t.Context(), sample)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -161,13 +161,16 @@ func (d *Door) cards(ctx context.Context, access permission.Access) func(int64) 
 
 // snippets is how a question finds the SQL that people share. It is shared with
 // whoever runs a question with it: what it may read is what they may.
-func (d *Door) snippets(ctx context.Context) func(int64, string) (string, error) {
+func (d *Door) snippets(ctx context.Context, read *[]store.Snippet) func(int64, string) (string, error) {
 	return func(id int64, name string) (string, error) {
 		find := func() (store.Snippet, error) { return d.store.Snippet(ctx, id) }
 		if id == 0 {
 			find = func() (store.Snippet, error) { return d.store.SnippetNamed(ctx, name) }
 		}
 		s, err := find()
+		if err == nil && read != nil {
+			*read = append(*read, s)
+		}
 		return s.Content, err
 	}
 }

@@ -81,6 +81,7 @@ type prepared struct {
 	access permission.Access
 
 	question
+	snippets  []store.Snippet // read for it
 	statement query.Statement
 	exported  permission.Level // how much of the result the person may export
 	zone      *time.Location   // that times are told in; nil before it is known
@@ -151,7 +152,7 @@ func (d *Door) source(ctx context.Context, p *prepared) (query.Source, error) {
 		return query.Source{}, err
 	}
 	p.zone = calendar.zone
-	s := query.Source{Access: p.access, Saved: p.saved, Card: d.cards(ctx, p.access), Snippet: d.snippets(ctx),
+	s := query.Source{Access: p.access, Saved: p.saved, Card: d.cards(ctx, p.access), Snippet: d.snippets(ctx, &p.snippets),
 		Now: p.at.In(p.zone), FirstDay: calendar.week, MaxRows: p.ask.limit(p.query)}
 	if s.Dialect, err = query.DialectOf(engine); err != nil {
 		return s, &QueryError{InvalidQuery, err.Error(), err}
@@ -232,7 +233,8 @@ func (p *prepared) download() permission.Level {
 // connect takes a connection to a question's database when it is the person's
 // turn. The caller calls release.
 func (d *Door) connect(ctx context.Context, p prepared, db store.Database) (_ *warehouse.Conn, release func(), err error) {
-	if err := d.open(db); err != nil {
+	at, err := d.place(db)
+	if err != nil {
 		return nil, nil, err
 	}
 	waiting, stop := context.WithTimeoutCause(ctx, d.wait, errBusy)
@@ -241,7 +243,7 @@ func (d *Door) connect(ctx context.Context, p prepared, db store.Database) (_ *w
 	if !ok {
 		return nil, nil, busy(waiting, fmt.Sprintf("You have %d questions running in this database already. Wait for one of them to finish.", share))
 	}
-	conn, err := d.warehouses.Acquire(waiting, db.ID)
+	conn, err := d.warehouses.Acquire(waiting, at)
 	if err != nil {
 		done()
 		if waiting.Err() != nil {
@@ -264,13 +266,11 @@ func (d *Door) database(ctx context.Context, id catalogID) (store.Database, erro
 	return db, nil
 }
 
-// open makes the database known to the pool with these details.
-func (d *Door) open(db store.Database) (err error) {
-	details := db.Details
+// place is where a database is, with these details.
+func (d *Door) place(db store.Database) (at warehouse.Database, err error) {
+	at = warehouse.Database{ID: db.ID, Engine: db.Engine, Details: db.Details}
 	if db.Sample {
-		if details, err = d.sampleHere(details); err != nil {
-			return err
-		}
+		at.Details, err = d.sampleHere(db.Details)
 	}
-	return d.warehouses.Open(db.ID, db.Engine, details)
+	return at, err
 }

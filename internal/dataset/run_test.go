@@ -196,7 +196,7 @@ func TestRunThatWaitedForAConnectionIsPutUnderTheNewPermissions(t *testing.T) {
 	var taken []*warehouse.Conn
 	for { // until there are no more
 		ctx, cancel := context.WithTimeout(t.Context(), shortly)
-		c, err := w.pool.Acquire(ctx, sampleID)
+		c, err := w.pool.Acquire(ctx, w.sample())
 		cancel()
 		if err != nil {
 			break

@@ -8,6 +8,7 @@ import (
 	"github.com/sluice-bi/sluice/internal/catalog"
 	"github.com/sluice-bi/sluice/internal/permission"
 	"github.com/sluice-bi/sluice/internal/query"
+	"github.com/sluice-bi/sluice/internal/store"
 )
 
 // Savable is what is found out about a question before it is saved.
@@ -16,6 +17,7 @@ type Savable struct {
 	Table     catalog.TableID // of the innermost source; 0 for SQL
 	QueryType string          // "query" or "native"
 	Columns   []query.Column  // nil when they could not be found out
+	Snippets  []store.Snippet // in its SQL, as they were read
 }
 
 // CheckSave tells whether the person may ask the question ad hoc, which is
@@ -25,8 +27,8 @@ type Savable struct {
 //
 // Errors: *[QueryError] of type MissingPermissions when the person may not,
 // of another type when the question is wrong.
-func (d *Door) CheckSave(ctx context.Context, who permission.UserID, question json.RawMessage) (Savable, error) {
-	r := Request{Query: question, Context: "save", MaxRawRows: 1}
+func (d *Door) CheckSave(ctx context.Context, who permission.UserID, question json.RawMessage, requestID string) (Savable, error) {
+	r := Request{Query: question, Context: "save", MaxRawRows: 1, RequestID: requestID}
 	p, err := d.prepare(ctx, who, r, d.now())
 	if p.query != nil && p.query.Native() && err != nil {
 		// Variables need no values yet.
@@ -40,7 +42,7 @@ func (d *Door) CheckSave(ctx context.Context, who permission.UserID, question js
 		d.record(ctx, p.run(), Summary{}, err)
 		return Savable{}, err
 	}
-	found := Savable{Database: p.database, QueryType: "query", Columns: p.statement.Columns()}
+	found := Savable{Database: p.database, QueryType: "query", Columns: p.statement.Columns(), Snippets: p.snippets}
 	if p.native {
 		found.QueryType = "native"
 		if !p.statement.IsZero() {

@@ -176,17 +176,14 @@ func (d *Door) sync(ctx context.Context, by store.Actor, id catalog.DatabaseID, 
 func (d *Door) readSchema(ctx context.Context, by store.Actor, id catalog.DatabaseID, at *progress) (*SyncReport, error) {
 	at.set("connecting", 0)
 	db, err := d.database(ctx, id)
-	if err == nil {
-		err = d.open(db)
-	}
 	if err != nil {
-		return nil, connectionError(err)
+		return nil, err
 	}
-	admin, err := d.warehouses.Admin(id)
+	place, err := d.place(db)
 	if err != nil {
-		return nil, connectionError(err)
+		return nil, err
 	}
-	survey, err := admin.Survey(ctx, func(tables int) { at.set("reading", tables) })
+	survey, err := d.warehouses.Admin(place).Survey(ctx, func(tables int) { at.set("reading", tables) })
 	if err != nil {
 		return nil, connectionError(fmt.Errorf("reading the schema of database %d: %w", id, err))
 	}

@@ -222,7 +222,7 @@ func TestWaitForAConnectionHasAnEnd(t *testing.T) {
 	w := newWorld(t, Options{Wait: shortly})
 	var taken []*warehouse.Conn
 	for range warehouse.MaxConnections {
-		c, err := w.pool.Acquire(t.Context(), sampleID)
+		c, err := w.pool.Acquire(t.Context(), w.sample())
 		if err != nil {
 			t.Fatal(err)
 		}

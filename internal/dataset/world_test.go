@@ -71,6 +71,20 @@ func newWorld(t *testing.T, o Options) *world {
 	return w
 }
 
+// sample is where the sample warehouse is.
+func (w *world) sample() warehouse.Database {
+	w.t.Helper()
+	db, err := w.store.Database(w.t.Context(), sampleID)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	at, err := w.door.place(db)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return at
+}
+
 func (w *world) readCatalog() {
 	c := w.store.Graph().Catalog()
 	for table := range c.Tables(sampleID) {

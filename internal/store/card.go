@@ -38,6 +38,10 @@ type Card struct {
 	CreatedAt             time.Time
 	UpdatedAt             time.Time
 	Dashboard             *int64 // of a question that lives in a dashboard
+
+	// Snippets are what was read of the SQL in the question when it was decided
+	// that it may be saved. They are not stored.
+	Snippets []Snippet
 }
 
 // CardUpdate changes a card; what is nil stays as it is.
@@ -59,6 +63,7 @@ type CardQuestion struct {
 	QueryType                    *string
 	Database                     *catalog.DatabaseID
 	Table                        *catalog.TableID
+	Snippets                     []Snippet // as in Card
 }
 
 // CardQuery selects cards.
@@ -128,7 +133,8 @@ func (s *Store) Cards(ctx context.Context, q CardQuery) ([]Card, error) {
 
 // CreateCard saves a new card; its id, entity id and times are set here.
 // Creator is who when zero. *InvalidError for a blank name or a collection,
-// database, table or dashboard that is missing or archived.
+// database, table or dashboard that is missing or archived; ErrChanged when one
+// of its snippets has changed.
 func (s *Store) CreateCard(ctx context.Context, who Actor, n Card) (made Card, err error) {
 	now := s.now()
 	err = s.tx(ctx, func(c conn) error {
@@ -163,19 +169,28 @@ func (c conn) createCard(ctx context.Context, who Actor, n Card, now time.Time) 
 	if err != nil {
 		return Card{}, gone(err)
 	}
+	if err := c.unchanged(ctx, n.Snippets); err != nil {
+		return Card{}, err
+	}
 	return made, c.keepFirst(ctx, who, Past{At: now, Card: &made})
 }
 
 // UpdateCard changes a card that was as given when it was decided that who may
 // change it so. Nothing is written, and the error is ErrChanged, when that no
 // longer holds: when it was moved, archived or restored since, or got another
-// question or other parameters and the update says something about them. Other
-// errors as CreateCard, and ErrNotFound.
+// question or other parameters and the update says something about them, or when
+// a snippet of the new question has changed. Other errors as CreateCard, and
+// ErrNotFound.
 func (s *Store) UpdateCard(ctx context.Context, who Actor, was Card, u CardUpdate) (is Card, err error) {
 	now := s.now()
 	err = s.tx(ctx, func(c conn) error {
 		if u.CollectionPosition != nil || u.over(was).pin() != was.pin() {
 			if err := c.lockPins(ctx); err != nil {
+				return err
+			}
+		}
+		if n := u.over(was); n.enters(was) {
+			if err := c.checkPlace(ctx, n.Collection); err != nil {
 				return err
 			}
 		}
@@ -204,6 +219,11 @@ func (s *Store) UpdateCard(ctx context.Context, who Actor, was Card, u CardUpdat
 			n.ID)
 		if err != nil {
 			return gone(err)
+		}
+		if u.Question != nil {
+			if err := c.unchanged(ctx, u.Question.Snippets); err != nil {
+				return err
+			}
 		}
 		return c.keep(ctx, who, before, Past{At: now, Reversion: u.Reversion, Card: &is})
 	})
@@ -269,7 +289,7 @@ func (c conn) checkCard(ctx context.Context, n *Card, was Card) error {
 	if n.Table != nil && !same(n.Table, was.Table) && cat.Table(*n.Table) == nil {
 		return invalid("table_id", "There is no table %d.", *n.Table)
 	}
-	if !n.Archived && (was.ID == 0 || was.Archived || n.Collection != was.Collection) {
+	if n.enters(was) {
 		if err := c.checkPlace(ctx, n.Collection); err != nil {
 			return err
 		}
@@ -282,12 +302,23 @@ func (c conn) checkCard(ctx context.Context, n *Card, was Card) error {
 	return nil
 }
 
-// checkPlace refuses a collection that content cannot be put into.
+// enters tells whether a card is put into its collection that was not in it.
+func (n Card) enters(was Card) bool {
+	return !n.Archived && (was.ID == 0 || was.Archived || n.Collection != was.Collection)
+}
+
+// checkPlace refuses a collection that content cannot be put into. Until the
+// transaction ends it is not archived. Who writes content as well calls this
+// first, as who archives a collection writes that first and then what is in it.
 func (c conn) checkPlace(ctx context.Context, id permission.CollectionID) error {
 	if id == permission.Root {
 		return nil
 	}
-	archived, err := one(ctx, c, value[bool], "select archived from collections where id = $1", id)
+	find := "select archived from collections where id = $1"
+	if c.s.postgres != nil { // SQLite has one writer
+		find += " for share"
+	}
+	archived, err := one(ctx, c, value[bool], find, id)
 	switch {
 	case err != nil:
 		return otherwise(err, invalid("collection_id", "There is no collection %d.", id))

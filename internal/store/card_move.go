@@ -20,10 +20,10 @@ func (s *Store) MoveCards(ctx context.Context, who Actor, cards []Card, to permi
 		return cmp.Compare(a.ID, b.ID)
 	})
 	return s.tx(ctx, func(c conn) error {
-		if err := c.checkPlace(ctx, to); err != nil {
+		if err := c.lockPins(ctx); err != nil {
 			return err
 		}
-		if err := c.lockPins(ctx); err != nil {
+		if err := c.checkPlace(ctx, to); err != nil {
 			return err
 		}
 		last, err := c.lastPin(ctx, to)

@@ -131,6 +131,9 @@ func (w *writer) levelsGone(id permission.CollectionID) []permission.Change {
 // archiveCollection archives a collection with everything in it that is not
 // archived yet, or restores what was archived with it.
 func (w *writer) archiveCollection(id permission.CollectionID, archive bool) error {
+	if err := w.lockPins(w.ctx); err != nil {
+		return err
+	}
 	with, err := one(w.ctx, w.conn, value[*string], "select archived_with from collections where id = $1", id)
 	if err != nil {
 		return err
@@ -175,6 +178,9 @@ func (s *Store) DeleteCollection(ctx context.Context, who Actor, id permission.C
 			return err
 		case c.Owner != 0 || !c.Archived:
 			return invalid("", "Only an archived collection can be deleted. Archive it first.")
+		}
+		if err := w.lockPins(ctx); err != nil {
+			return err
 		}
 		below := w.graph.Below(id)
 		var changes []permission.Change

@@ -185,13 +185,13 @@ func (s *Store) CreateDashboard(ctx context.Context, who Actor, n Dashboard, car
 	}
 	now := s.now()
 	err = s.tx(ctx, func(c conn) error {
-		if err := c.checkDashboard(ctx, &n, Dashboard{}); err != nil {
-			return err
-		}
 		if n.CollectionPosition != nil {
 			if err := c.lockPins(ctx); err != nil {
 				return err
 			}
+		}
+		if err := c.checkDashboard(ctx, &n, Dashboard{}); err != nil {
+			return err
 		}
 		if err := c.repin(ctx, pin{}, n.pin()); err != nil {
 			return err
@@ -285,6 +285,11 @@ func (s *Store) UpdateDashboard(ctx context.Context, who Actor, was Dashboard, u
 				return err
 			}
 		}
+		if n := u.over(was); n.enters(was) {
+			if err := c.checkPlace(ctx, n.Collection); err != nil {
+				return err
+			}
+		}
 		// Writing the row first makes whatever else would change it wait.
 		changed, err := c.exec(ctx, "update dashboards set updated_at = $1 where id = $2", now, was.ID)
 		if err == nil && changed == 0 {
@@ -362,10 +367,16 @@ func (c conn) checkDashboard(ctx context.Context, n *Dashboard, was Dashboard) e
 	if n.Width == "" {
 		n.Width = "fixed"
 	}
-	if !n.Archived && (was.ID == 0 || was.Archived || n.Collection != was.Collection) {
+	if n.enters(was) {
 		return c.checkPlace(ctx, n.Collection)
 	}
 	return nil
+}
+
+// enters tells whether a dashboard is put into its collection that was not in
+// it.
+func (d Dashboard) enters(was Dashboard) bool {
+	return !d.Archived && (was.ID == 0 || was.Archived || d.Collection != was.Collection)
 }
 
 // DeleteDashboard removes a dashboard for good, with the questions that live

@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/sluice-bi/sluice/internal/permission"
@@ -129,5 +130,66 @@ func TestCardsAreMovedAllOrNone(t *testing.T) {
 		}
 		must[store.Collection](t)(s.UpdateCollection(ctx, who, from, store.CollectionUpdate{Archived: ptr(true)}))
 		refused(t, s.MoveCards(ctx, who, []store.Card{must[store.Card](t)(s.Card(ctx, a.ID))}, from), "collection_id", "is archived")
+	})
+}
+
+// While a collection is archived and restored, others put things into it, pin
+// them there and take them away. Nothing is left outside the trash in a
+// collection that is in it, and nobody waits for each other for ever.
+func TestNothingIsPutIntoACollectionThatIsBeingArchived(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		ctx, who := t.Context(), store.Actor{User: 1}
+		storetest.SetUp(t, s)
+		here, there := folder(t, s, "Here", permission.Root).ID, folder(t, s, "There", permission.Root).ID
+		refusal := func(err error) {
+			var invalid *store.InvalidError
+			if err != nil && !errors.As(err, &invalid) && !errors.Is(err, store.ErrChanged) {
+				t.Error(err)
+			}
+		}
+		const rounds = 30
+		var all sync.WaitGroup
+		all.Go(func() {
+			for i := range 2 * rounds {
+				_, err := s.UpdateCollection(ctx, who, here, store.CollectionUpdate{Archived: ptr(i%2 == 0)})
+				if err != nil {
+					t.Error(err)
+				}
+				if i%2 == 1 {
+					continue
+				}
+				for _, c := range must[[]store.Card](t)(s.Cards(ctx, store.CardQuery{Collection: &here})) {
+					t.Errorf("card %q is in no trash, and its collection is", c.Name)
+				}
+				for _, d := range must[[]store.Dashboard](t)(s.Dashboards(ctx, store.DashboardQuery{Collection: &here})) {
+					t.Errorf("dashboard %q is in no trash, and its collection is", d.Name)
+				}
+			}
+		})
+		for i := range 3 {
+			all.Go(func() {
+				for j := range rounds {
+					card, err := s.CreateCard(ctx, who, store.Card{Name: fmt.Sprint("new ", i, j), Collection: here, CollectionPosition: ptr(1)})
+					if err == nil {
+						_, err = s.UpdateCard(ctx, who, card, store.CardUpdate{CollectionPosition: ptr(ptr(2))})
+					}
+					refusal(err)
+				}
+			})
+			all.Go(func() {
+				card := must[store.Card](t)(s.CreateCard(ctx, who, store.Card{Name: fmt.Sprint("card ", i), Collection: there}))
+				d := must[store.Dashboard](t)(s.CreateDashboard(ctx, who, store.Dashboard{Name: fmt.Sprint("dashboard ", i), Collection: there}))
+				for range rounds {
+					for _, to := range []*permission.CollectionID{&here, &there} {
+						card = must[store.Card](t)(s.Card(ctx, card.ID))
+						refusal(second(s.UpdateCard(ctx, who, card, store.CardUpdate{Collection: to, Archived: ptr(false)})))
+						d = must[store.Dashboard](t)(s.Dashboard(ctx, d.ID))
+						refusal(second(s.UpdateDashboard(ctx, who, d, store.DashboardUpdate{Collection: to, Archived: ptr(false), CollectionPosition: ptr(ptr(1))})))
+						refusal(s.MoveCards(ctx, who, []store.Card{must[store.Card](t)(s.Card(ctx, card.ID))}, *to))
+					}
+				}
+			})
+		}
+		all.Wait()
 	})
 }

@@ -22,8 +22,9 @@ func pinOf(collection permission.CollectionID, position *int, archived bool) pin
 	return pin{collection, *position}
 }
 
-// lockPins makes those who pin, unpin and move wait for each other: each of
-// them writes rows that another one has begun with.
+// lockPins makes those who pin, unpin, move, and archive or delete whole
+// collections wait for each other: each of them writes rows that another one has
+// begun with. It is called before any of them is locked.
 func (c conn) lockPins(ctx context.Context) error {
 	return c.execOne(ctx, "update installation set id = id where id = 1")
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -78,6 +79,22 @@ func (w SnippetWrite) Reaches(id int64, name string) bool {
 		return w.ids[id]
 	}
 	return w.names[fold(name)]
+}
+
+// unchanged fails with ErrChanged when a snippet is not what it was. On
+// PostgreSQL it must come after the write of a card: that waits for those who
+// write snippets, and they for it.
+func (c conn) unchanged(ctx context.Context, seen []Snippet) error {
+	for _, was := range seen {
+		is, err := readSnippet(ctx, c, was.ID)
+		if err != nil {
+			return err
+		}
+		if is.Content != was.Content || is.Name != was.Name {
+			return fmt.Errorf("snippet %d: %w", was.ID, ErrChanged)
+		}
+	}
+	return nil
 }
 
 // CreateSnippet makes a snippet; its id, entity id and times are set here.

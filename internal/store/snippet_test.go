@@ -146,3 +146,37 @@ func TestAWriteOfASnippetIsDecidedByWhatItReaches(t *testing.T) {
 		}
 	})
 }
+
+// A question is saved with the snippets with which it was decided that it may
+// be, or not at all.
+func TestAQuestionIsNotSavedWithASnippetThatNobodyChecked(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		ctx, who := t.Context(), store.Actor{User: 1}
+		storetest.SetUp(t, s)
+		seen := must[store.Snippet](t)(s.CreateSnippet(ctx, who, store.Snippet{Name: "s", Content: "1"}, anything))
+		card := must[store.Card](t)(s.CreateCard(ctx, who, store.Card{Name: "c", Snippets: []store.Snippet{seen}}))
+		must[store.Snippet](t)(s.UpdateSnippet(ctx, who, seen.ID, store.SnippetUpdate{Description: ptr(ptr("one"))}, anything))
+		asks := store.CardUpdate{Question: &store.CardQuestion{DatasetQuery: []byte(`{"x":1}`), Snippets: []store.Snippet{seen}}}
+		card = must[store.Card](t)(s.UpdateCard(ctx, who, card, asks))
+
+		must[store.Snippet](t)(s.UpdateSnippet(ctx, who, seen.ID, store.SnippetUpdate{Content: ptr("2")}, anything))
+		before := must[[]store.Card](t)(s.Cards(ctx, store.CardQuery{}))
+		asks.Question.DatasetQuery = []byte(`{"x":2}`)
+		for what, err := range map[string]error{
+			"a new question": second(s.CreateCard(ctx, who, store.Card{Name: "d", Snippets: []store.Snippet{seen}})),
+			"another one":    second(s.UpdateCard(ctx, who, card, asks)),
+			"with a dashboard": second(s.CreateDashboard(ctx, who, store.Dashboard{Name: "d"},
+				store.Card{Name: "d", Snippets: []store.Snippet{seen}})),
+		} {
+			if !errors.Is(err, store.ErrChanged) {
+				t.Errorf("%s: %v, want ErrChanged", what, err)
+			}
+		}
+		if d := cmp.Diff(before, must[[]store.Card](t)(s.Cards(ctx, store.CardQuery{}))); d != "" {
+			t.Error(d)
+		}
+		if n := len(must[[]store.Dashboard](t)(s.Dashboards(ctx, store.DashboardQuery{}))); n != 0 {
+			t.Errorf("%d dashboards", n)
+		}
+	})
+}

@@ -45,7 +45,7 @@ func TestNoRowsHaveColumnsAllTheSame(t *testing.T) {
 
 func TestConnectionIsForOneStatementAtATime(t *testing.T) {
 	eachEngine(t, func(t *testing.T, p *place) {
-		c, err := p.pool.Acquire(t.Context(), placeID)
+		c, err := p.pool.Acquire(t.Context(), p.db)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,7 +72,7 @@ func TestRowsAreStreamed(t *testing.T) {
 	eachEngine(t, func(t *testing.T, p *place) {
 		for _, k := range []task{p.native(p.the(endlessRows)), p.task(p.the(endlessRows))} {
 			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-			c, err := p.pool.Acquire(ctx, placeID)
+			c, err := p.pool.Acquire(ctx, p.db)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -181,7 +181,7 @@ func TestAThousandFailedAndCancelledQueriesLeaveNothing(t *testing.T) {
 		if n := p.pool.InUse(placeID); n != 0 {
 			t.Errorf("%d connections are still in use", n)
 		}
-		conns := p.pool.find(placeID).conns
+		conns := p.conns()
 		conns.mu.Lock()
 		idle := len(conns.idle)
 		conns.mu.Unlock()
@@ -199,7 +199,7 @@ func TestAThousandFailedAndCancelledQueriesLeaveNothing(t *testing.T) {
 
 // give runs a statement, reads a few rows of it and goes.
 func (p *place) give(ctx context.Context, text string, native bool) {
-	c, err := p.pool.Acquire(ctx, placeID)
+	c, err := p.pool.Acquire(ctx, p.db)
 	if err != nil {
 		return
 	}
@@ -223,7 +223,7 @@ func TestDatabaseThatDiesInMidStreamAndComesBack(t *testing.T) {
 		}
 		line := newLine(t, net.JoinHostPort(p.server.Host, fmt.Sprint(p.server.Port)))
 		p.open(t, p.with(map[string]any{"port": line.port}))
-		c, err := p.pool.Acquire(t.Context(), placeID)
+		c, err := p.pool.Acquire(t.Context(), p.db)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -255,7 +255,7 @@ func TestDatabaseThatDiesInMidStreamAndComesBack(t *testing.T) {
 		// Connections that lay idle while the server restarted are not used.
 		var taken []*Conn
 		for range 3 {
-			c, err := p.pool.Acquire(t.Context(), placeID)
+			c, err := p.pool.Acquire(t.Context(), p.db)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -266,7 +266,7 @@ func TestDatabaseThatDiesInMidStreamAndComesBack(t *testing.T) {
 		}
 		line.cut()
 		line.mend(t)
-		conns := p.pool.find(placeID).conns
+		conns := p.conns()
 		conns.mu.Lock()
 		for _, c := range conns.idle {
 			c.used = c.used.Add(-time.Minute)
@@ -283,7 +283,7 @@ func TestIdleConnectionsAreClosedAfterAWhile(t *testing.T) {
 	for range 3 {
 		p.one(t, p.task("SELECT count(*) FROM orders"))
 	}
-	conns := p.pool.find(placeID).conns
+	conns := p.conns()
 	conns.mu.Lock()
 	idle := len(conns.idle)
 	for _, c := range conns.idle {
@@ -313,7 +313,7 @@ func TestRowsAndResultsHaveABound(t *testing.T) {
 		} else if e := is(t, err, map[bool]Kind{true: Invalid, false: Failed}[p.engine == "sqlite"]); p.server != nil && !strings.Contains(e.Message, "larger than 64 MB") {
 			t.Errorf("it says %q", e.Message)
 		}
-		c, err := p.pool.Acquire(t.Context(), placeID)
+		c, err := p.pool.Acquire(t.Context(), p.db)
 		if err != nil {
 			t.Fatal(err)
 		}

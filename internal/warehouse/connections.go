@@ -2,6 +2,7 @@ package warehouse
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -71,6 +72,9 @@ func newConnections(from source, log *slog.Logger) *connections {
 	return &connections{from: from, log: log, free: make(chan struct{}, MaxConnections)}
 }
 
+// errReplaced is the error of connections that were closed.
+var errReplaced = errors.New("warehouse: the connections were closed")
+
 // take waits for a connection that nobody uses, or opens one.
 func (p *connections) take(ctx context.Context) (*connection, error) {
 	if ctx.Err() != nil {
@@ -81,6 +85,10 @@ func (p *connections) take(ctx context.Context) (*connection, error) {
 	case <-ctx.Done():
 		return nil, ended(ctx, nil)
 	}
+	if p.isClosed() {
+		<-p.free
+		return nil, errReplaced
+	}
 	c, err := p.pick(ctx)
 	if err != nil {
 		<-p.free
@@ -89,14 +97,16 @@ func (p *connections) take(ctx context.Context) (*connection, error) {
 	return c, nil
 }
 
+func (p *connections) isClosed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.closed
+}
+
 // pick gives an idle connection or opens one.
 func (p *connections) pick(ctx context.Context) (*connection, error) {
 	for {
 		p.mu.Lock()
-		if p.closed {
-			p.mu.Unlock()
-			return nil, errClosed()
-		}
 		n := len(p.idle)
 		if n == 0 {
 			p.mu.Unlock()
@@ -156,7 +166,11 @@ func (p *connections) reap() {
 	}
 }
 
-func (p *connections) inUse() int { return len(p.free) }
+func (p *connections) count() (used, idle int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.free), len(p.idle)
+}
 
 // close closes the idle connections; the others go when they are given back.
 func (p *connections) close() {

@@ -84,7 +84,7 @@ func TestUnknownAndUnsafeOptionsAreRefusedByName(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = New(nil).Open(1, engine, raw)
+			_, err = readDetails(engine, raw, nil)
 			if tt.field == "" {
 				if err != nil {
 					t.Errorf("%s, %s: %v", engine, tt.name, err)
@@ -99,7 +99,7 @@ func TestUnknownAndUnsafeOptionsAreRefusedByName(t *testing.T) {
 			}
 		}
 	}
-	if err := New(nil).Open(1, "mysql", []byte(`{"host":"h","dbname":"d","user":"u","schema-filters-type":"all"}`)); is(t, err, Unusable).Field != "schema-filters-type" {
+	if _, err := readDetails("mysql", []byte(`{"host":"h","dbname":"d","user":"u","schema-filters-type":"all"}`), nil); is(t, err, Unusable).Field != "schema-filters-type" {
 		t.Errorf("MySQL has schemas: %v", err)
 	}
 }
@@ -113,7 +113,7 @@ func TestEnvironmentDoesNotChangeAConnection(t *testing.T) {
 		t.Setenv(name, value)
 	}
 	p.open(t, p.with(map[string]any{"ssl": false})) // anew
-	from := p.pool.find(placeID).conns.from.(*postgresServer)
+	from := p.conns().from.(*postgresServer)
 	c := from.config
 	if c.Host != p.server.Host || int(c.Port) != p.server.Port || c.User != p.server.Admin || c.Password != "" || c.Database != p.name || c.TLSConfig != nil || c.ValidateConnect != nil {
 		t.Errorf("config %+v", c)
@@ -193,9 +193,7 @@ func FuzzDetails(f *testing.F) {
 		if strings.Contains(details, "-path") {
 			return // reads files
 		}
-		p := New(nil)
-		defer p.Close()
-		if err := p.Open(1, engine, []byte(details)); err != nil {
+		if _, err := readDetails(engine, []byte(details), nil); err != nil {
 			_ = is(t, err, Unusable)
 			return
 		}

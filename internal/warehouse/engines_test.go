@@ -19,6 +19,7 @@ import (
 type place struct {
 	engine  string
 	pool    *Pool
+	db      Database
 	details map[string]any
 	server  *dbtest.Server // nil for SQLite
 	name    string         // of the database, or the file
@@ -78,10 +79,14 @@ func (p *place) open(t *testing.T, details map[string]any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.pool.Open(placeID, p.engine, raw); err != nil {
+	p.db = Database{placeID, p.engine, raw}
+	if _, err := p.pool.open(p.db); err != nil {
 		t.Fatal(err)
 	}
 }
+
+// conns are the open connections.
+func (p *place) conns() *connections { return p.pool.databases[placeID].conns }
 
 // with are the details with some options changed.
 func (p *place) with(changes map[string]any) map[string]any {
@@ -121,7 +126,7 @@ func (p *place) native(text string) task {
 
 // ask runs a task to its end on a connection of its own.
 func (p *place) ask(ctx context.Context, t task) ([]Column, [][]any, error) {
-	c, err := p.pool.Acquire(ctx, placeID)
+	c, err := p.pool.Acquire(ctx, p.db)
 	if err != nil {
 		return nil, nil, err
 	}

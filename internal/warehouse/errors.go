@@ -56,7 +56,7 @@ func failed(kind Kind, message string, cause error) *Error {
 	return &Error{Kind: kind, Message: message, Cause: cause}
 }
 
-func errClosed() error {
+func errStopped() error {
 	return &Error{Kind: Unusable, Message: "the connections to the databases are closed: the server is stopping"}
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-bi/sluice/internal/catalog"
 	"github.com/sluice-bi/sluice/internal/query"
 )
 
@@ -108,8 +109,13 @@ func TestStatementThatIsOverIsNotInterruptedLater(t *testing.T) {
 	}
 }
 
-// sample is a pool with the sample warehouse as database 1.
-func samplePool(t *testing.T) *Pool {
+// inFile is a database of SQLite.
+func inFile(id catalog.DatabaseID, file string) Database {
+	return Database{id, "sqlite", []byte(`{"db":"` + file + `"}`)}
+}
+
+// samplePool is a pool, and the sample warehouse as its database 1.
+func samplePool(t *testing.T) (*Pool, Database) {
 	t.Helper()
 	file := t.TempDir() + "/sample.db"
 	if err := WriteSample(file); err != nil {
@@ -117,20 +123,17 @@ func samplePool(t *testing.T) *Pool {
 	}
 	p := New(slog.New(slog.DiscardHandler))
 	t.Cleanup(func() { p.Close() })
-	if err := p.Open(1, "sqlite", []byte(`{"db":"`+file+`"}`)); err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return p, inFile(1, file)
 }
 
 func TestCancelledQueriesLeaveNothingInUse(t *testing.T) {
-	p := samplePool(t)
+	p, db := samplePool(t)
 	var group sync.WaitGroup
 	for i := range 200 {
 		group.Go(func() {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i%7)*5*time.Millisecond)
 			defer cancel()
-			c, err := p.Acquire(ctx, 1)
+			c, err := p.Acquire(ctx, db)
 			if err != nil {
 				return
 			}
@@ -152,7 +155,7 @@ func TestCancelledQueriesLeaveNothingInUse(t *testing.T) {
 		t.Errorf("%d idle connections", n)
 	}
 	for range 2 * MaxConnections { // all of them can be had again
-		c, err := p.Acquire(t.Context(), 1)
+		c, err := p.Acquire(t.Context(), db)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -165,14 +168,14 @@ func TestCancelledQueriesLeaveNothingInUse(t *testing.T) {
 }
 
 func TestPeopleOnOnePoolKeepTheirOwnTables(t *testing.T) {
-	p := samplePool(t)
+	p, db := samplePool(t)
 	tables := []string{"orders", "people", "products", "reviews"}
 	var group sync.WaitGroup
 	for i := range 32 {
 		group.Go(func() {
 			mine, other := tables[i%4], tables[(i+1)%4]
 			for range 10 {
-				c, err := p.Acquire(t.Context(), 1)
+				c, err := p.Acquire(t.Context(), db)
 				if err != nil {
 					t.Error(err)
 					return
@@ -192,10 +195,10 @@ func TestPeopleOnOnePoolKeepTheirOwnTables(t *testing.T) {
 }
 
 func TestAcquireWaitsForAFreeConnection(t *testing.T) {
-	p := samplePool(t)
+	p, db := samplePool(t)
 	var taken []*Conn
 	for range MaxConnections {
-		c, err := p.Acquire(t.Context(), 1)
+		c, err := p.Acquire(t.Context(), db)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -204,11 +207,11 @@ func TestAcquireWaitsForAFreeConnection(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
 	var e *Error
-	if _, err := p.Acquire(ctx, 1); !errors.As(err, &e) || e.Kind != TimedOut {
+	if _, err := p.Acquire(ctx, db); !errors.As(err, &e) || e.Kind != TimedOut {
 		t.Errorf("one more than there are: %v", err)
 	}
 	taken[0].Release()
-	c, err := p.Acquire(t.Context(), 1)
+	c, err := p.Acquire(t.Context(), db)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,8 +225,8 @@ func TestAcquireWaitsForAFreeConnection(t *testing.T) {
 }
 
 func TestStatementThatNobodyMadeIsRefused(t *testing.T) {
-	p := samplePool(t)
-	c, err := p.Acquire(t.Context(), 1)
+	p, db := samplePool(t)
+	c, err := p.Acquire(t.Context(), db)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,11 +247,8 @@ func TestReplacedFileIsReadAnew(t *testing.T) {
 	}
 	p := New(nil)
 	defer p.Close()
-	if err := p.Open(7, "sqlite", []byte(`{"db":"`+other+`"}`)); err != nil {
-		t.Fatal(err)
-	}
 	count := func() any {
-		c, err := p.Acquire(t.Context(), 7)
+		c, err := p.Acquire(t.Context(), inFile(7, other))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -270,19 +270,50 @@ func TestReplacedFileIsReadAnew(t *testing.T) {
 	}
 }
 
+// Details change while people ask. Who began with the old ones may finish with
+// them; nobody is given a connection to another place than he named.
+func TestAConnectionHasTheDetailsThatItsTakerNamed(t *testing.T) {
+	p := New(nil)
+	defer p.Close()
+	sample := t.TempDir() + "/sample.db"
+	if err := WriteSample(sample); err != nil {
+		t.Fatal(err)
+	}
+	both := []Database{inFile(1, shopFile(t)), inFile(1, sample)}
+	wants := []any{int64(2), int64(sampleOrders)}
+	var group sync.WaitGroup
+	for i := range 16 {
+		group.Go(func() {
+			for range 50 {
+				c, err := p.Acquire(t.Context(), both[i%2])
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				rows, err := read(t.Context(), c.c, task{sql: `SELECT count(*) FROM orders`, tables: only("orders")})
+				if err != nil || rows[0][0] != wants[i%2] {
+					t.Errorf("database %d: %v, %v", i%2, rows, err)
+				}
+				c.Release()
+			}
+		})
+	}
+	group.Wait()
+}
+
 func TestClosedPoolGivesNothing(t *testing.T) {
-	p := samplePool(t)
-	c, err := p.Acquire(t.Context(), 1)
+	p, db := samplePool(t)
+	c, err := p.Acquire(t.Context(), db)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := p.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Acquire(t.Context(), 1); err == nil {
+	if _, err := p.Acquire(t.Context(), db); err == nil {
 		t.Error("a closed pool gave a connection")
 	}
-	if err := p.Open(2, "sqlite", []byte(`{"db":"/nowhere"}`)); err == nil {
+	if _, err := p.Acquire(t.Context(), inFile(2, "/nowhere")); err == nil {
 		t.Error("a closed pool took a database")
 	}
 	if _, err := read(t.Context(), c.c, task{sql: `SELECT 1`}); err != nil {

@@ -6,25 +6,17 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/sluice-bi/sluice/internal/catalog"
 )
 
 // Admin is the second door: what the server itself needs of a warehouse. It
 // shows no rows of the customers' tables.
 type Admin struct {
-	all *connections
+	pool *Pool
+	db   Database
 }
 
-// Admin is the second door of a warehouse that was opened. Only dataset and
-// dbrole may call it.
-func (p *Pool) Admin(id catalog.DatabaseID) (*Admin, error) {
-	d := p.find(id)
-	if d == nil {
-		return nil, &Error{Kind: Unusable, Message: fmt.Sprintf("database %d is not open", id)}
-	}
-	return &Admin{d.conns}, nil
-}
+// Admin is the second door of a warehouse. Only dataset and dbrole may call it.
+func (p *Pool) Admin(db Database) *Admin { return &Admin{p, db} }
 
 // Try connects with details that are not stored yet. An *Error of kind
 // Unusable says in plain words what is wrong with them, and in which option.
@@ -99,11 +91,11 @@ type Reference struct {
 // and what else people do not query are left out. With any trouble it is an
 // *Error and nothing is returned: what cannot be read is not absent.
 func (a *Admin) Survey(ctx context.Context, told func(tables int)) (*Survey, error) {
-	c, err := a.all.take(ctx)
+	c, conns, err := a.pool.take(ctx, a.db)
 	if err != nil {
 		return nil, err
 	}
-	defer a.all.give(c)
+	defer conns.give(c)
 	if told == nil {
 		told = func(int) {}
 	}

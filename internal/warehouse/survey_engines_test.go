@@ -11,10 +11,7 @@ import (
 
 func (p *place) survey(t *testing.T) *Survey {
 	t.Helper()
-	a, err := p.pool.Admin(placeID)
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := p.pool.Admin(p.db)
 	s, err := a.Survey(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -24,7 +21,7 @@ func (p *place) survey(t *testing.T) *Survey {
 
 // count is the counter of the statements that were sent.
 func (p *place) count() *counter {
-	switch from := p.pool.find(placeID).conns.from.(type) {
+	switch from := p.conns().from.(type) {
 	case *sqliteFile:
 		return from.count
 	case *postgresServer:
@@ -208,10 +205,7 @@ func TestSurveySendsAsManyStatementsForManyTables(t *testing.T) {
 			}
 			p.exec(t, begin+b.String()+end)
 		}
-		a, err := p.pool.Admin(placeID)
-		if err != nil {
-			t.Fatal(err)
-		}
+		a := p.pool.Admin(p.db)
 		measure := func(tables int) int64 {
 			var told []int
 			before := p.count().Load()
@@ -236,10 +230,7 @@ func TestSurveySendsAsManyStatementsForManyTables(t *testing.T) {
 
 func TestSurveyThatIsCancelledGivesNothing(t *testing.T) {
 	eachEngine(t, func(t *testing.T, p *place) {
-		a, err := p.pool.Admin(placeID)
-		if err != nil {
-			t.Fatal(err)
-		}
+		a := p.pool.Admin(p.db)
 		ctx, cancel := context.WithCancel(t.Context())
 		s, err := a.Survey(ctx, func(int) { cancel() })
 		var e *Error

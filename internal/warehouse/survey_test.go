@@ -14,12 +14,8 @@ import (
 )
 
 func TestTablesAreReadWithKeysAndTypes(t *testing.T) {
-	p := samplePool(t)
-	a, err := p.Admin(1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	survey, err := a.Survey(t.Context(), nil)
+	p, db := samplePool(t)
+	survey, err := p.Admin(db).Survey(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,14 +51,7 @@ func TestTablesOfAnOddSchema(t *testing.T) {
 			both AS (x + 1), FOREIGN KEY (x, y) REFERENCES "odd ""name" (a, b))`)
 	p := New(nil)
 	defer p.Close()
-	if err := p.Open(1, "sqlite", []byte(`{"db":"`+file+`"}`)); err != nil {
-		t.Fatal(err)
-	}
-	a, err := p.Admin(1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	survey, err := a.Survey(t.Context(), nil)
+	survey, err := p.Admin(inFile(1, file)).Survey(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,14 +87,7 @@ func TestBrokenViewDoesNotHideTheOtherTables(t *testing.T) {
 	exec(t, file, `CREATE TABLE passing (id INT)`, `CREATE VIEW broken AS SELECT id FROM passing`, `PRAGMA writable_schema = 1`, `DELETE FROM sqlite_schema WHERE name = 'passing'`)
 	p := New(nil)
 	defer p.Close()
-	if err := p.Open(1, "sqlite", []byte(`{"db":"`+file+`"}`)); err != nil {
-		t.Fatal(err)
-	}
-	a, err := p.Admin(1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	survey, err := a.Survey(t.Context(), nil)
+	survey, err := p.Admin(inFile(1, file)).Survey(t.Context(), nil)
 	if err != nil || len(survey.Tables) < 4 || len(survey.Notes) != 1 || !strings.Contains(survey.Notes[0], "broken") {
 		t.Fatalf("%+v, %v", survey, err)
 	}

@@ -24,6 +24,7 @@ package warehouse
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -43,8 +44,14 @@ type Pool struct {
 	closed    bool
 }
 
-// database is one open warehouse: the details it was opened with and its
-// connections.
+// Database is a warehouse as the application database knows it at a moment.
+type Database struct {
+	ID      catalog.DatabaseID
+	Engine  string
+	Details json.RawMessage // where it is, with the secrets in clear
+}
+
+// database is a warehouse that is open: with what, and its connections.
 type database struct {
 	engine  string
 	details string
@@ -59,29 +66,28 @@ func New(log *slog.Logger) *Pool {
 	return &Pool{log: log, databases: map[catalog.DatabaseID]*database{}}
 }
 
-// Open makes the warehouse known under the id, in place of one that was known
-// with other details; with the same details it does nothing. It checks the
-// details but opens no connection yet. An engine or an option that does not
-// exist is an *Error of kind Unusable that names it.
-func (p *Pool) Open(id catalog.DatabaseID, engine string, details json.RawMessage) error {
+// open are the connections with exactly these details, in place of those with
+// others. It checks the details and connects to nothing.
+func (p *Pool) open(db Database) (*connections, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		return errClosed()
+		return nil, errStopped()
 	}
-	old := p.databases[id]
-	if old != nil && old.engine == engine && old.details == string(details) {
-		return nil
+	old := p.databases[db.ID]
+	if old != nil && old.engine == db.Engine && old.details == string(db.Details) {
+		return old.conns, nil
 	}
-	from, err := readDetails(engine, details, p.log)
+	from, err := readDetails(db.Engine, db.Details, p.log)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	p.databases[id] = &database{engine, string(details), newConnections(from, p.log.With("database", id))}
+	conns := newConnections(from, p.log.With("database", db.ID))
+	p.databases[db.ID] = &database{db.Engine, string(db.Details), conns}
 	if old != nil {
 		old.conns.close()
 	}
-	return nil
+	return conns, nil
 }
 
 // Forget closes the connections of a warehouse. Statements that run on them
@@ -97,7 +103,7 @@ func (p *Pool) Forget(id catalog.DatabaseID) {
 }
 
 // Close closes all connections; those in use when they are released. Acquire
-// and Open fail from then on.
+// fails from then on.
 func (p *Pool) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -110,16 +116,24 @@ func (p *Pool) Close() error {
 
 // InUse is how many connections to the warehouse are taken at the moment.
 func (p *Pool) InUse(id catalog.DatabaseID) int {
-	if d := p.find(id); d != nil {
-		return d.conns.inUse()
-	}
-	return 0
+	used, _ := p.count(id)
+	return used
 }
 
-func (p *Pool) find(id catalog.DatabaseID) *database {
+// Idle is how many connections to the warehouse wait for the next who asks.
+func (p *Pool) Idle(id catalog.DatabaseID) int {
+	_, idle := p.count(id)
+	return idle
+}
+
+func (p *Pool) count(id catalog.DatabaseID) (used, idle int) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.databases[id]
+	d := p.databases[id]
+	p.mu.Unlock()
+	if d == nil {
+		return 0, 0
+	}
+	return d.conns.count()
 }
 
 // Conn is a connection taken for the statements of one person, for the time
@@ -131,19 +145,30 @@ type Conn struct {
 	rows *Rows // of the statement that runs
 }
 
-// Acquire takes a connection to a warehouse that was opened, waiting for a
-// free one until ctx ends. The caller releases it. A warehouse that cannot be
-// reached is an *Error of kind Unusable that says why.
-func (p *Pool) Acquire(ctx context.Context, id catalog.DatabaseID) (*Conn, error) {
-	d := p.find(id)
-	if d == nil {
-		return nil, &Error{Kind: Unusable, Message: fmt.Sprintf("database %d is not open", id)}
-	}
-	c, err := d.conns.take(ctx)
+// Acquire takes a connection to the warehouse, waiting for a free one until ctx
+// ends. The caller releases it. The connection has exactly these details, even
+// if others ask with older or newer ones meanwhile; those that were opened with
+// other details are given up. An engine or an option that does not exist, and a
+// warehouse that cannot be reached, is an *Error of kind Unusable that says so.
+func (p *Pool) Acquire(ctx context.Context, db Database) (*Conn, error) {
+	c, conns, err := p.take(ctx, db)
 	if err != nil {
 		return nil, err
 	}
-	return &Conn{id: id, c: c, all: d.conns}, nil
+	return &Conn{id: db.ID, c: c, all: conns}, nil
+}
+
+func (p *Pool) take(ctx context.Context, db Database) (*connection, *connections, error) {
+	for {
+		conns, err := p.open(db)
+		if err != nil {
+			return nil, nil, err
+		}
+		c, err := conns.take(ctx)
+		if !errors.Is(err, errReplaced) {
+			return c, conns, err
+		}
+	}
 }
 
 // Release gives the connection back. Rows that are still open end. Calling it
