@@ -45,7 +45,12 @@ func (p *lawPair) answer(both [2]settled, i int, r lawRequest) string {
 	if r.body != "" {
 		body = r.body
 	}
-	a := p.caller(both, i, r.who).send(r.method, r.path, body)
+	to := p.address(i, r)
+	if to == "" {
+		return ""
+	}
+	a := p.caller(both, i, r.who).send(r.method, to, body)
+	p.note(i, r, a.status, a.body)
 	if a.status >= http.StatusInternalServerError {
 		a.t.Errorf("%s: status %d: %s\n%s", r, a.status, a.body, both[i].log)
 	}
@@ -111,7 +116,7 @@ func numbersTo(n int64) (all []int64) {
 
 // anyTexts are what the texts in addresses and queries may be.
 func anyTexts() []string {
-	return slices.Concat([]string{"json", "csv", "xlsx", "public", "main", "root", "trash", "Accounts", "a"}, secretWords[0], secretWords[1])
+	return slices.Concat([]string{"r", "json", "csv", "xlsx", "public", "main", "root", "trash", "Accounts", "a"}, secretWords[0], secretWords[1])
 }
 
 // noun is what the id in a path is of, which the word before it tells, or its
@@ -251,7 +256,7 @@ func TestNothingHiddenIsToldByAnyRouteOrQuestion(t *testing.T) {
 					for i := range both {
 						p.decide(t, both[i], i, g)
 					}
-					requests := p.site.everyQuestion("ann")
+					requests := slices.Concat(p.site.everyQuestion("ann"), p.site.everyParameter("ann"))
 					if engine == "sqlite" {
 						requests = append(requests, p.site.everyGet("ann")...)
 					}
@@ -265,6 +270,9 @@ func TestNothingHiddenIsToldByAnyRouteOrQuestion(t *testing.T) {
 						if differences++; differences == 20 {
 							t.FailNow()
 						}
+					}
+					if p.told["saved"] < 100 { // questions, with parameters or without
+						t.Errorf("%d questions were saved", p.told["saved"])
 					}
 				})
 			}
@@ -300,9 +308,13 @@ func TestTheAnswerDependsOnNothingThatThePersonMayNotSee(t *testing.T) {
 				}
 				d := lawDraw{rt, p.site, bodies}
 				g := d.graph()
-				requests := make([]lawRequest, 30)
-				for i := range requests {
-					requests[i] = d.request()
+				var requests []lawRequest
+				for len(requests) < 30 {
+					if d.n("saved", 12) == 0 {
+						requests = append(requests, d.saved()...)
+					} else {
+						requests = append(requests, d.request())
+					}
 				}
 				difference := ""
 				t.Run(fmt.Sprint(draws), func(t *testing.T) {

@@ -96,6 +96,7 @@ type lawPair struct {
 	// extra are tables that only the first has.
 	extra []catalog.TableID
 	told  map[string]int // how many answers were of which kind
+	made  [2]int64       // the card that was saved last; 0 for none
 }
 
 // newLawPair makes two servers with a warehouse of the engine each.
@@ -191,6 +192,7 @@ func lawWarehouse(t *testing.T, engine string, i int) map[string]any {
 // servers starts both servers of the pair.
 func (p *lawPair) servers(t *testing.T) (both [2]settled) {
 	t.Helper()
+	p.made = [2]int64{}
 	for i := range both {
 		data, err := os.ReadFile(p.files[i])
 		if err != nil {
