@@ -496,7 +496,7 @@ func (r *httpCaseRun) policy(s accesscase.Statement) {
 			}
 		}
 		d := g.Draft()
-		err := d.SetSandbox(r.world.Groups[s.Group], table, where, false)
+		err := d.SetSandbox(r.world.Groups[s.Group], table, &permission.Policy{Where: where})
 		changes, _ := d.Changes()
 		return changes, store.Bump{Data: true}, err
 	})

@@ -219,7 +219,7 @@ func TestASandboxedResultSaysSo(t *testing.T) {
 			permission.SetTableMark{Table: orders, To: permission.TableMark{Governed: true}},
 			permission.SetDataAccess{Group: group, Database: catalog.DatabaseID(s.Database), Kind: permission.View, Scope: permission.OneTable(orders),
 				To: permission.Cell{Set: true, Level: permission.Sandboxed, At: at}},
-			permission.SetSandbox{To: &permission.Sandbox{Group: group, Table: orders, At: at, Where: []permission.AttributeEquality{{Field: organization, Attribute: "org"}}}},
+			permission.SetSandbox{To: &permission.Sandbox{Group: group, Table: orders, At: at, Policy: permission.Policy{Where: []permission.AttributeEquality{{Field: organization, Attribute: "org"}}}}},
 		}, store.Bump{Data: true}, nil
 	})
 	if err != nil {

@@ -239,11 +239,11 @@ func (p *lawPair) decide(t *testing.T, s settled, i int, g lawGraph) {
 	_, err := s.store.Change(t.Context(), store.Actor{}, func(now *permission.Graph) ([]permission.Change, store.Bump, error) {
 		d := now.Draft()
 		visits := site.tables["visits"]
-		own := []permission.AttributeEquality{{Field: site.fields["visits.account_id"], Attribute: "account"}}
-		if err := d.SetSandbox(site.groups["Directors"], visits, own, false); err != nil {
+		own := &permission.Policy{Where: []permission.AttributeEquality{{Field: site.fields["visits.account_id"], Attribute: "account"}}}
+		if err := d.SetSandbox(site.groups["Directors"], visits, own); err != nil {
 			return nil, store.Bump{}, err
 		}
-		if err := d.SetSandbox(site.groups["Directors"], hidden[2], nil, false); err != nil {
+		if err := d.SetSandbox(site.groups["Directors"], hidden[2], &permission.Policy{}); err != nil {
 			return nil, store.Bump{}, err
 		}
 		for _, l := range g.levels {
@@ -257,7 +257,7 @@ func (p *lawPair) decide(t *testing.T, s settled, i int, g lawGraph) {
 				_ = d.Set(site.groups[l.group], site.database, l.kind, scope, l.level)
 			}
 			if l.table == "visits" && l.kind == permission.View && l.level == permission.Sandboxed {
-				if err := d.SetSandbox(site.groups[l.group], visits, own, false); err != nil {
+				if err := d.SetSandbox(site.groups[l.group], visits, own); err != nil {
 					return nil, store.Bump{}, err
 				}
 			}

@@ -183,7 +183,7 @@ func TestSQLThatNothingConfinesNeedsTheWholeDatabase(t *testing.T) {
 		}
 		e.set(permission.Unrestricted, permission.Native, map[catalog.TableID]permission.Level{e.orders: permission.Sandboxed, e.salaries: permission.Unrestricted})
 		e.draft(func(d *permission.Draft) error {
-			return d.SetSandbox(e.group, e.orders, []permission.AttributeEquality{{Field: e.region, Attribute: "region"}}, false)
+			return d.SetSandbox(e.group, e.orders, &permission.Policy{Where: []permission.AttributeEquality{{Field: e.region, Attribute: "region"}}})
 		})
 		for _, r := range []Request{{Card: on.ID}, {Card: none.ID}, ask(e.native("SELECT 1")), {Card: e.card(e.open, e.native("SELECT count(*) FROM salaries")).ID}} {
 			fails(t, second(e.run(e.person, r)), MissingPermissions)

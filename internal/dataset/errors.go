@@ -50,7 +50,7 @@ type QueryError struct {
 func (e *QueryError) Error() string { return e.Type + ": " + e.Message }
 
 // Unwrap is the cause: *permission.DeniedError, *query.Error,
-// *query.InvalidAttributeError or *warehouse.Error.
+// *query.PolicyError or *warehouse.Error.
 func (e *QueryError) Unwrap() error { return e.Cause }
 
 // answer is what the person is told of an error of Run. Administrators, who
@@ -66,7 +66,7 @@ func (d *Door) answer(ctx context.Context, p prepared, err error) error {
 		told      *QueryError
 		engine    *warehouse.Error
 		denied    *permission.DeniedError
-		attribute *query.InvalidAttributeError
+		attribute *query.PolicyError
 		wrong     *query.Error
 	)
 	all := p.access.Can(permission.Administer, permission.Server)
@@ -142,7 +142,7 @@ func reason(err error) (outcome, why string) {
 		told      *QueryError
 		engine    *warehouse.Error
 		denied    *permission.DeniedError
-		attribute *query.InvalidAttributeError
+		attribute *query.PolicyError
 		wrong     *query.Error
 		sink      *sinkError
 	)

@@ -205,7 +205,7 @@ func TestQuestionsStandOnSavedOnesOnServers(t *testing.T) {
 			if err := d.Set(e.group, e.id, permission.View, permission.OneTable(e.orders), permission.Sandboxed); err != nil {
 				return err
 			}
-			return d.SetSandbox(e.group, e.orders, []permission.AttributeEquality{{Field: e.region, Attribute: "region"}}, false)
+			return d.SetSandbox(e.group, e.orders, &permission.Policy{Where: []permission.AttributeEquality{{Field: e.region, Attribute: "region"}}})
 		})
 		risky := fmt.Sprintf(`,"aggregation":[["count"]],"filter":[">",["/",1,["-",["length",["field",%d,null]],9]],-9]`, e.region)
 		for name, c := range map[string]struct {

@@ -123,7 +123,7 @@ func refused(err error) bool {
 	var (
 		told      *QueryError
 		denied    *permission.DeniedError
-		attribute *query.InvalidAttributeError
+		attribute *query.PolicyError
 		wrong     *query.Error
 	)
 	return errors.As(err, &told) || errors.As(err, &denied) || errors.As(err, &attribute) || errors.As(err, &wrong) ||

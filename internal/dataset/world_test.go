@@ -161,7 +161,7 @@ func (w *world) sandbox(organization string) {
 		if err := d.Set(w.group, sampleID, permission.View, permission.OneTable(orders), permission.Sandboxed); err != nil {
 			return err
 		}
-		return d.SetSandbox(w.group, orders, []permission.AttributeEquality{{Field: w.fields["orders.organization_id"], Attribute: "organization_id"}}, false)
+		return d.SetSandbox(w.group, orders, &permission.Policy{Where: []permission.AttributeEquality{{Field: w.fields["orders.organization_id"], Attribute: "organization_id"}}})
 	})
 }
 

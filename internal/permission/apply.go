@@ -229,7 +229,7 @@ func equalSandbox(a, b *Sandbox) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return a.Group == b.Group && a.Table == b.Table && a.At == b.At && slices.Equal(a.Where, b.Where)
+	return a.Group == b.Group && a.Table == b.Table && a.At == b.At && a.Policy.Equal(b.Policy)
 }
 
 func (c SetSandbox) apply(g *Graph) error {

@@ -49,7 +49,7 @@ func joins(u permission.UserID, group permission.GroupID) permission.Change {
 }
 
 func policy(group permission.GroupID, t catalog.TableID) *permission.Sandbox {
-	return &permission.Sandbox{Group: group, Table: t, At: 5, Where: []permission.AttributeEquality{{Field: catalog.FieldID(t) * 10, Attribute: "organization"}}}
+	return &permission.Sandbox{Group: group, Table: t, At: 5, Policy: permission.Policy{Where: []permission.AttributeEquality{{Field: catalog.FieldID(t) * 10, Attribute: "organization"}}}}
 }
 
 // TestAChangeTouchesWhomItConcernsAndNobodyElse: what was remembered before

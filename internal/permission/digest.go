@@ -97,6 +97,16 @@ func appendTo(b []byte, change Change) []byte {
 				b = binary.AppendVarint(b, int64(w.Field))
 				text(w.Attribute)
 			}
+			if p := c.To.Policy; p.AllRows || p.Columns != nil { // what earlier versions did not know
+				flag(p.AllRows)
+				flag(p.Columns != nil)
+				for _, r := range p.Columns {
+					b = binary.AppendVarint(b, int64(r.Field))
+					text(string(r.Mask.Kind))
+					b = binary.AppendVarint(b, int64(r.Mask.Last))
+					text(r.Mask.Unit)
+				}
+			}
 		}
 	case SetTableMark:
 		if c.To != (TableMark{}) {

@@ -36,7 +36,7 @@ func TestEveryPartOfTheStateIsInTheDigest(t *testing.T) {
 	inactive, other := user, user
 	inactive.Active, other.Attributes = false, map[string]string{"org": "1"}
 	policy := func(w ...permission.AttributeEquality) permission.Change {
-		return permission.SetSandbox{To: &permission.Sandbox{Group: 3, Table: 9, Where: w, At: 5}}
+		return permission.SetSandbox{To: &permission.Sandbox{Group: 3, Table: 9, Policy: permission.Policy{Where: w}, At: 5}}
 	}
 	seen := map[permission.Digest]permission.Change{}
 	all := []permission.Change{

@@ -170,10 +170,10 @@ func (d *Draft) Revoke(id GroupID, db catalog.DatabaseID, s Scope, kinds ...Kind
 	return nil
 }
 
-// SetSandbox makes, alters or (Where nil, remove true) removes a policy. The
-// first one makes the table governed. Where the group's view is open it
-// becomes sandboxed, as the graph is to show (reference 3.5).
-func (d *Draft) SetSandbox(id GroupID, t catalog.TableID, where []AttributeEquality, remove bool) error {
+// SetSandbox makes, alters or (nil) removes a policy. The first one makes the
+// table governed. Where the group's view is open it becomes sandboxed, as the
+// graph is to show (reference 3.5).
+func (d *Draft) SetSandbox(id GroupID, t catalog.TableID, p *Policy) error {
 	tb := d.g.Catalog().Table(t)
 	if tb == nil {
 		return fmt.Errorf("group %d: there is no table %d", id, t)
@@ -183,20 +183,20 @@ func (d *Draft) SetSandbox(id GroupID, t catalog.TableID, where []AttributeEqual
 		return err
 	}
 	old := d.g.Sandbox(id, t)
-	if remove && old == nil {
+	if p == nil && old == nil {
 		return nil
 	}
 	// The level is written before the policy goes, too: without it a wide
 	// level would open the table then.
-	if l := d.g.Level(id, tb.Database, View, OneTable(t)); l > Blocked && l != Sandboxed && !(remove && e.spoken(t)) {
+	if l := d.g.Level(id, tb.Database, View, OneTable(t)); l > Blocked && l != Sandboxed && !(p == nil && e.spoken(t)) {
 		e.put(View, OneTable(t), Cell{Level: Sandboxed, At: e.rev})
 	}
 	switch {
-	case remove:
+	case p == nil:
 		e.must(SetSandbox{From: old})
 		return nil
-	case old == nil || !slices.Equal(old.Where, where):
-		e.must(SetSandbox{old, &Sandbox{Group: id, Table: t, Where: where, At: e.rev}})
+	case old == nil || !old.Policy.Equal(*p):
+		e.must(SetSandbox{old, &Sandbox{Group: id, Table: t, Policy: *p, At: e.rev}})
 	}
 	e.govern(t)
 	return nil

@@ -314,7 +314,7 @@ func TestSandboxesAreNeverOpenInBetween(t *testing.T) {
 		where := []permission.AttributeEquality{{Field: s.graph.Catalog().Fields(tb.ID)[1].ID, Attribute: "org"}}
 		policy := func() {
 			d := s.graph.Draft()
-			if err := d.SetSandbox(e.Group, tb.ID, where, false); err != nil {
+			if err := d.SetSandbox(e.Group, tb.ID, &permission.Policy{Where: where}); err != nil {
 				s.fatal(t, "the policy is refused: %v", err)
 			}
 			s.follow(t, d)

@@ -35,9 +35,11 @@ func TestWhoIsAFilterOverAllPeople(t *testing.T) {
 type answers struct {
 	can      []bool
 	download []permission.Level
-	kept     [][]int                 // the records of each table that each right shows
+	cells    []cells                 // what each right shows of the records of each table
 	filters  [][][]permission.Filter // as the engine gives them
 }
+
+type cells []map[catalog.FieldID]reference.Shown
 
 func (s *scene) answers(p permission.UserID, ref *reference.World, g *permission.Graph) answers {
 	var a answers
@@ -49,8 +51,8 @@ func (s *scene) answers(p permission.UserID, ref *reference.World, g *permission
 		a.download = append(a.download, ref.Download(p, id))
 		var filters [][]permission.Filter
 		for _, r := range []permission.Right{permission.QueryTable, permission.ShowTable} {
-			kept, _ := ref.Rows(p, r, id, recordsOf(g.Catalog().Fields(id)))
-			a.kept = append(a.kept, kept)
+			shown, _ := ref.Cells(p, r, id, recordsOf(g.Catalog().Fields(id)))
+			a.cells = append(a.cells, shown)
 			rows, _ := access.Rows(r, id)
 			filters = append(filters, rows.Filters())
 		}
@@ -71,10 +73,19 @@ func (a answers) exceeds(b answers) bool {
 			return true
 		}
 	}
-	for i := range a.kept {
-		for _, rec := range a.kept[i] {
-			if !slices.Contains(b.kept[i], rec) {
+	for i := range a.cells {
+		for rec, cell := range a.cells[i] {
+			other := map[catalog.FieldID]reference.Shown(nil)
+			if rec < len(b.cells[i]) {
+				other = b.cells[i][rec]
+			}
+			if cell != nil && other == nil {
 				return true
+			}
+			for field, shown := range cell {
+				if shown > other[field] {
+					return true
+				}
 			}
 		}
 	}
@@ -123,15 +134,20 @@ func TestEffectNamesEverybodyWhoGainsOrLoses(t *testing.T) {
 // unwritten puts in place of what a person may do with a table that is not
 // there what everybody may do with one of which nothing is written.
 func (s *scene) unwritten(a answers, id catalog.TableID) answers {
-	a.can, a.kept = slices.Clone(a.can), slices.Clone(a.kept)
+	a.can, a.cells = slices.Clone(a.can), slices.Clone(a.cells)
 	for i, q := range s.questions() {
 		if q.right == permission.ShowTable && q.object == permission.ATable(id) {
 			a.can[i] = true
 		}
 	}
 	i := slices.Index(slices.Sorted(maps.Keys(s.ref.Tables)), id)
-	for rec := range recordsOf(s.graph.Catalog().Fields(id)) {
-		a.kept[2*i+1] = append(a.kept[2*i+1], rec)
+	a.cells[2*i+1] = nil
+	for _, rec := range recordsOf(s.graph.Catalog().Fields(id)) {
+		all := map[catalog.FieldID]reference.Shown{}
+		for field := range rec {
+			all[field] = reference.All
+		}
+		a.cells[2*i+1] = append(a.cells[2*i+1], all)
 	}
 	return a
 }

@@ -68,20 +68,12 @@ type CollectionNode struct {
 	Owner UserID `json:"owner,omitempty"`
 }
 
-// Sandbox is the row policy of one group on one table: a person sees the rows
-// in which every field equals the person's attribute. An empty policy shows
-// nothing.
+// Sandbox is the policy of one group on one table.
 type Sandbox struct {
-	Group GroupID             `json:"group"`
-	Table catalog.TableID     `json:"table"`
-	Where []AttributeEquality `json:"where,omitempty"`
-	At    catalog.Revision    `json:"at,omitempty"`
-}
-
-// AttributeEquality is one condition of a Sandbox.
-type AttributeEquality struct {
-	Field     catalog.FieldID `json:"field"`
-	Attribute string          `json:"attribute"`
+	Group GroupID         `json:"group"`
+	Table catalog.TableID `json:"table"`
+	Policy
+	At catalog.Revision `json:"at,omitempty"`
 }
 
 // TableMark is what is stored about a table besides levels.

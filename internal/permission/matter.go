@@ -146,7 +146,7 @@ func (p profile) exceeds(q profile) bool {
 	return p.rights&^q.rights != 0 || p.download > q.download || p.rows.exceed(q.rows) || p.shown.exceed(q.shown)
 }
 
-// exceed tells whether r may hold a row that is not in q.
+// exceed tells whether r may hold a row, or a value in it, that is not in q.
 func (r Rows) exceed(q Rows) bool {
 	if q.all {
 		return false
@@ -155,9 +155,23 @@ func (r Rows) exceed(q Rows) bool {
 		return true
 	}
 	for _, f := range r.filters {
-		if !slices.ContainsFunc(q.filters, func(g Filter) bool { return slices.Equal(f, g) }) {
+		if !slices.ContainsFunc(q.filters, f.within) {
 			return true
 		}
 	}
 	return false
+}
+
+// within tells whether another filter is known to show all that f does.
+func (f Filter) within(g Filter) bool {
+	if !g.All && (f.All || !slices.Equal(f.Where, g.Where)) {
+		return false
+	}
+	if f.Columns == nil {
+		return g.Columns == nil
+	}
+	return !slices.ContainsFunc(f.Columns, func(c ColumnRule) bool {
+		mask, shows := g.Column(c.Field)
+		return !shows || mask != c.Mask && mask.Kind != Unmasked
+	})
 }

@@ -70,7 +70,7 @@ func (s *scene) drawChange(t *rapid.T) permission.Change {
 			return permission.SetSandbox{From: from}
 		}
 		where := []permission.AttributeEquality{{Field: s.graph.Catalog().Fields(tb.ID)[below(t, 2, "field")].ID, Attribute: oneOf(t, "attribute", "org", "team")}}
-		return permission.SetSandbox{From: from, To: &permission.Sandbox{Group: g.ID, Table: tb.ID, Where: where, At: now + 1}}
+		return permission.SetSandbox{From: from, To: &permission.Sandbox{Group: g.ID, Table: tb.ID, Policy: s.drawPolicy(t, tb, where), At: now + 1}}
 	}
 	k, scope := s.drawScope(t, tb)
 	to := permission.Cell{Set: true, Level: oneOf(t, "level", levelsAt(k, scope.Depth)...), At: now + 1}
@@ -142,4 +142,27 @@ func undated(g *permission.Graph) string {
 		}
 	}
 	return strings.Join(lines, "\n")
+}
+
+// drawPolicy is one with these conditions, or with all rows; most show all
+// columns.
+func (s *scene) drawPolicy(t *rapid.T, tb *catalog.Table, where []permission.AttributeEquality) permission.Policy {
+	p := permission.Policy{Where: where}
+	if chance(t, 20, "all rows") {
+		p = permission.Policy{AllRows: true}
+	}
+	if !chance(t, 35, "columns") {
+		return p
+	}
+	p.Columns = []permission.ColumnRule{}
+	for _, f := range s.graph.Catalog().Fields(tb.ID) {
+		if chance(t, 30, "hidden") {
+			continue
+		}
+		mask := oneOf(t, "mask", permission.Mask{}, permission.Mask{}, permission.Mask{Kind: permission.MaskNull}, permission.Mask{Kind: permission.MaskHash},
+			permission.Mask{Kind: permission.MaskPartial, Last: 2}, permission.Mask{Kind: permission.MaskPartial, Last: 4},
+			permission.Mask{Kind: permission.MaskDate, Unit: "year"}, permission.Mask{Kind: permission.MaskDate, Unit: "month"})
+		p.Columns = append(p.Columns, permission.ColumnRule{Field: f.ID, Mask: mask})
+	}
+	return p
 }

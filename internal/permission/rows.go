@@ -2,6 +2,7 @@ package permission
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/sluice-bi/sluice/internal/catalog"
 )
@@ -24,8 +25,13 @@ type Rows struct {
 	filters []Filter
 }
 
-// Filter is one row condition: all its equalities must hold.
-type Filter []Equality
+// Filter is what one sandbox shows: the rows in which all of Where hold, or all
+// rows, and of those the columns.
+type Filter struct {
+	All     bool
+	Where   []Equality
+	Columns []ColumnRule // nil for all
+}
 
 // Equality is a field that must equal a value of the person's attribute.
 type Equality struct {
@@ -33,11 +39,29 @@ type Equality struct {
 	Value string
 }
 
+// Column tells how the filter shows a column, if it does.
+func (f Filter) Column(id catalog.FieldID) (Mask, bool) {
+	if f.Columns == nil {
+		return Mask{}, true
+	}
+	i := slices.IndexFunc(f.Columns, func(c ColumnRule) bool { return c.Field == id })
+	if i < 0 {
+		return Mask{}, false
+	}
+	return f.Columns[i].Mask, true
+}
+
+// Shows tells whether anything of a column may be shown, be it masked or in
+// some rows.
+func (r Rows) Shows(id catalog.FieldID) bool {
+	return r.all || slices.ContainsFunc(r.filters, func(f Filter) bool { _, shows := f.Column(id); return shows })
+}
+
 // All tells whether no row is hidden.
 func (r Rows) All() bool { return r.all }
 
-// Filters are the conditions of which at least one must hold; when there are
-// none, and not All, there are no rows.
+// Filters are what shows the rows, each for itself; when there are none, and
+// not All, there are no rows.
 func (r Rows) Filters() []Filter { return r.filters }
 
 // Rows returns the rows of a table that the person may see with the right
@@ -83,13 +107,13 @@ func (a Access) filters(t *catalog.Table, into *[]Filter, tr *trace) bool {
 			continue
 		}
 		s, ok := gr.sandboxes.Get(t.ID)
-		if !ok || len(s.Where) == 0 {
+		if !ok || s.empty() {
 			if tr != nil {
 				tr.add(Reason{Group: gid, Kind: View, Level: Sandboxed, Note: "sandboxed without a policy: contributes no rows"})
 			}
 			continue
 		}
-		var f Filter
+		f := Filter{All: s.AllRows, Columns: s.Columns}
 		for _, w := range s.Where {
 			if f := a.g.Catalog().Field(w.Field); f == nil || f.Table != t.ID {
 				if tr != nil {
@@ -105,7 +129,7 @@ func (a Access) filters(t *catalog.Table, into *[]Filter, tr *trace) bool {
 				return false
 			}
 			if into != nil {
-				f = append(f, Equality{w.Field, v})
+				f.Where = append(f.Where, Equality{w.Field, v})
 			}
 		}
 		found = true

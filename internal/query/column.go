@@ -12,12 +12,13 @@ import (
 // it in SQL and in the stage above. Column.Name is unique in the relation.
 type column struct {
 	Column
-	sql   string          // quoted
-	raw   fragment        // in place of it, for a column of SQL typed by a person
-	field catalog.FieldID // 0 when it is computed
-	join  string          // alias of the join it came by, below
-	via   catalog.FieldID // foreign key that it was reached through, below
-	shape                 // that it was given, below
+	sql    string          // quoted
+	raw    fragment        // in place of it, for a column of SQL typed by a person
+	field  catalog.FieldID // 0 when it is computed
+	join   string          // alias of the join it came by, below
+	via    catalog.FieldID // foreign key that it was reached through, below
+	shape                  // that it was given, below
+	masked bool            // other values than the table's stand in it
 }
 
 // class is what a type allows to be done with its values.

@@ -32,6 +32,7 @@ type compiler struct {
 	snippets  map[snippetRef]*native
 	sandboxed bool
 	sql       bool // SQL typed by a person is in it
+	keyed     bool // the key of hashes is among its values
 	risky     bool // see risk
 	judging   bool // nothing is written: attributes are read as the engine of their table reads them
 	aliases   int
@@ -76,7 +77,7 @@ func (c *compiler) risk() { c.risky = true }
 
 // Compile writes a structured question as one SQL statement under the
 // person's permissions. Errors: *permission.DeniedError when a table or the
-// person is refused, *[InvalidAttributeError] when a sandbox cannot be
+// person is refused, *[PolicyError] when a sandbox cannot be
 // applied, *[Error] when the question is wrong; all sources are decided on
 // before anything else of the question is looked at.
 func Compile(q *Query, s Source) (Statement, error) {
@@ -143,7 +144,7 @@ func (c *compiler) statement(sql fragment) (Statement, error) {
 		}
 	}
 	slices.SortFunc(st.tables, func(a, b Table) int { return cmp.Compare(a.ID, b.ID) })
-	st.showForm = c.Access.Can(permission.QueryNatively, permission.ADatabase(c.database))
+	st.showForm = c.Access.Can(permission.QueryNatively, permission.ADatabase(c.database)) && !c.keyed
 	return st, nil
 }
 

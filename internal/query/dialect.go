@@ -83,6 +83,13 @@ type dialect interface {
 	// rezone shows a local value of one zone as clocks of another do.
 	rezone(x fragment, from, to string) (fragment, bool)
 
+	// lastOf hides all of a text but its last n characters, and how long it is;
+	// a text that is no longer than that is hidden whole.
+	lastOf(x fragment, n int) fragment
+	// keyedHash is the same for equal texts, and tells nothing of them to who
+	// does not know the key.
+	keyedHash(x fragment, key string) fragment
+
 	divide(x, y fragment) fragment // null for a division by zero
 	concat(all []fragment) fragment
 	atLeast(x fragment, low int) fragment

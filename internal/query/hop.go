@@ -24,6 +24,9 @@ func (c *compiler) hop(s *scope, f *fieldRef) (*relation, column, error) {
 	if s.joining && from == &s.joins[len(s.joins)-1] {
 		return nil, column{}, f.at.errorf("the condition of a join cannot use what is reached through the join")
 	}
+	if key.masked {
+		return nil, column{}, unreachable(f)
+	}
 	to, err := c.target(f)
 	if err != nil {
 		return nil, column{}, err
@@ -37,7 +40,7 @@ func (c *compiler) hop(s *scope, f *fieldRef) (*relation, column, error) {
 		}
 		r = &relation{sql: c.alias(), columns: scan.columns, body: scan.sql, via: f.via, label: hopLabel(key)}
 		other, ok := r.find(&fieldRef{id: to.ID}, "")
-		if !ok {
+		if !ok || other.masked {
 			return nil, column{}, unreachable(f)
 		}
 		s.extra = cat(s.extra, " LEFT JOIN (", scan.sql, ") AS "+r.sql+" ON ("+from.sql+"."+key.sql+" = "+r.sql+"."+other.sql+")")

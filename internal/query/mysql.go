@@ -178,6 +178,15 @@ func (mysql) rezone(x fragment, from, to string) (fragment, bool) {
 	return cat("CONVERT_TZ(", x, ", ", zone(from), ", ", zone(to), ")"), true
 }
 
+func (mysql) lastOf(x fragment, n int) fragment {
+	last := strconv.Itoa(n)
+	return cat("(CASE WHEN char_length(", x, ") > "+last+" THEN concat('***', right(", x, ", "+last+")) WHEN ", x, " IS NOT NULL THEN '***' END)")
+}
+
+func (mysql) keyedHash(x fragment, key string) fragment {
+	return cat("left(sha2(concat(", bound(key), ", ", x, "), 256), 32)")
+}
+
 func (mysql) divide(x, y fragment) fragment { return cat("((", x, " * 1e0) / ", y, ")") }
 
 func (mysql) concat(all []fragment) fragment { return cat("concat(", separated(", ", all), ")") }

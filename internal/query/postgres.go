@@ -236,6 +236,15 @@ func (postgres) rezone(x fragment, from, to string) (fragment, bool) {
 	return cat("timezone(", bound(to), ", timezone(", bound(from), ", ", x, "))"), true
 }
 
+func (postgres) lastOf(x fragment, n int) fragment {
+	last := strconv.Itoa(n)
+	return cat("(CASE WHEN char_length(", x, ") > "+last+" THEN '***' || right(", x, ", "+last+") WHEN ", x, " IS NOT NULL THEN '***' END)")
+}
+
+func (postgres) keyedHash(x fragment, key string) fragment {
+	return cat("left(encode(sha256(convert_to(", bound(key), " || ", x, ", 'UTF8')), 'hex'), 32)")
+}
+
 func (postgres) divide(x, y fragment) fragment {
 	return cat("(CAST(", x, " AS double precision) / nullif(", y, ", 0))")
 }

@@ -75,10 +75,16 @@ func (c *compiler) snippet(snippet snippetRef, at *node) (*native, error) {
 // that is not there is refused as one of a table out of reach.
 func (c *compiler) fieldTable(id catalog.FieldID, at *node) error {
 	f := c.catalog().Field(id)
-	if f == nil {
+	absent := func() error {
 		return &Error{Path: at.path(), Message: "there is no field " + itoa(int64(id)), cause: c.Access.Check(c.right(), permission.ATable(0))}
 	}
-	_, err := c.scan(f.Table, at)
+	if f == nil {
+		return absent()
+	}
+	s, err := c.scan(f.Table, at)
+	if err == nil && !slices.ContainsFunc(s.columns, func(col column) bool { return col.field == id }) {
+		return absent() // hidden by a policy
+	}
 	return err
 }
 

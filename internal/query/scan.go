@@ -24,7 +24,7 @@ type scanned struct {
 // scan is the one way for a table into a statement. It asks for the rows that
 // the person may see and lays their conditions below everything else: the
 // conditions of one sandbox must all hold, of several sandboxes one must.
-// Errors: *permission.DeniedError, *[InvalidAttributeError], and *[Error] for
+// Errors: *permission.DeniedError, *[PolicyError], and *[Error] for
 // a table of another database.
 func (c *compiler) scan(id catalog.TableID, at *node) (*scanned, error) {
 	if s, ok := c.scans[id]; ok {
@@ -46,7 +46,7 @@ func (c *compiler) scan(id catalog.TableID, at *node) (*scanned, error) {
 			c.Dialect = dialect
 		}
 	}
-	s, err := c.scanOf(t, at)
+	s, err := c.scanOf(t, rows, at)
 	if err != nil {
 		return nil, err
 	}
@@ -62,9 +62,10 @@ func (c *compiler) scan(id catalog.TableID, at *node) (*scanned, error) {
 	return s, nil
 }
 
-// scanOf is the table with all its rows. Columns are qualified, because an
-// engine could take a bare name that has vanished for text.
-func (c *compiler) scanOf(t *catalog.Table, at *node) (*scanned, error) {
+// scanOf is the table with all its rows, and of each what the person sees of it.
+// A column that is hidden is none. Columns are qualified, because an engine
+// could take a bare name that has vanished for text.
+func (c *compiler) scanOf(t *catalog.Table, rows permission.Rows, at *node) (*scanned, error) {
 	s := &scanned{table: t}
 	var list []fragment
 	fields := c.catalog().Fields(t.ID)
@@ -75,8 +76,22 @@ func (c *compiler) scanOf(t *catalog.Table, at *node) (*scanned, error) {
 		if strings.ContainsRune(f.Name, 0) {
 			return nil, at.errorf("table %d cannot be read: a column has a NUL character in its name", t.ID)
 		}
-		list = append(list, c.stored(f))
-		s.columns = append(s.columns, column{Column: c.describe(f), sql: c.Dialect.quote(f.Name), field: f.ID})
+		if !rows.Shows(f.ID) {
+			continue
+		}
+		col, x := column{Column: c.describe(f), sql: c.Dialect.quote(f.Name), field: f.ID}, c.stored(f)
+		if !rows.All() {
+			m, err := c.cell(t, f, rows.Filters())
+			if err != nil {
+				return nil, err
+			}
+			if m != nil {
+				x = cat(m.sql, " AS "+col.sql)
+				col.masked = true
+				col.BaseType, col.EffectiveType, col.SemanticType, col.Target = m.base, m.base, nil, nil
+			}
+		}
+		list, s.columns = append(list, x), append(s.columns, col)
 	}
 	if len(list) == 0 || strings.ContainsRune(t.Schema+t.Name, 0) {
 		return nil, at.errorf("table %d cannot be read: no columns are known of it", t.ID)
@@ -109,8 +124,11 @@ func (c *compiler) raw(f *catalog.Field) fragment {
 func (c *compiler) rowCondition(t *catalog.Table, filters []permission.Filter) (fragment, error) {
 	var any []fragment
 	for _, filter := range filters {
+		if filter.All {
+			return text("1 = 1"), nil
+		}
 		var all []fragment
-		for _, eq := range filter {
+		for _, eq := range filter.Where {
 			f := c.catalog().Field(eq.Field)
 			if f == nil || f.Table != t.ID {
 				return nil, c.invalid(t, eq, "the field is no longer one of the table")
@@ -180,7 +198,7 @@ func finite(s string) (float64, bool) {
 
 // invalid is the refusal of a sandbox; it names the attribute.
 func (c *compiler) invalid(t *catalog.Table, eq permission.Equality, reason string) error {
-	e := &InvalidAttributeError{User: c.Access.User(), Table: t.ID, Field: eq.Field, Reason: reason}
+	e := &PolicyError{User: c.Access.User(), Table: t.ID, Field: eq.Field, Reason: reason}
 	g := c.Access.Graph()
 	u := g.User(e.User)
 	for _, group := range g.GroupsOf(e.User) {

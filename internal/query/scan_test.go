@@ -30,8 +30,8 @@ func TestRowConditionsFailClosed(t *testing.T) {
 		}
 	}
 	for name, field := range map[string]catalog.FieldID{"a field of another table": 501, "an absent field": 999} {
-		f, err := c.rowCondition(&table, []permission.Filter{{{Field: field, Value: "1"}}})
-		var invalid *InvalidAttributeError
+		f, err := c.rowCondition(&table, []permission.Filter{{Where: []permission.Equality{{Field: field, Value: "1"}}}})
+		var invalid *PolicyError
 		if !errors.As(err, &invalid) || f != nil {
 			t.Errorf("%s: got %v and %v, want a refusal", name, f, err)
 		}

@@ -177,7 +177,7 @@ func TestAnAttributeThatIsNoValueRefuses(t *testing.T) {
 				}
 				return
 			}
-			var invalid *query.InvalidAttributeError
+			var invalid *query.PolicyError
 			if !errors.As(err, &invalid) || invalid.Attribute != "org" || !st.IsZero() {
 				t.Fatalf("got %v and %q, want a refusal that names the attribute", err, st.SQL())
 			}

@@ -46,22 +46,28 @@ type Source struct {
 	Now      time.Time
 	FirstDay time.Weekday
 	Dialect  Dialect
+	// MaskKey is the secret with which values are hashed that policies show
+	// hashed. It stands in no text of SQL. Without it such tables are refused.
+	MaskKey string
 	// MaxRows is the row limit; a limit of the question can only lower it.
 	MaxRows int
 }
 
-// InvalidAttributeError is a sandbox that cannot be applied: the person's
-// attribute is not a value of the field that it is compared with. The
-// question is refused.
-type InvalidAttributeError struct {
-	Attribute string
+// PolicyError is a sandbox that cannot be applied: the person's attribute is not
+// a value of the field that it is compared with, or a field cannot be masked as
+// the policy says. The question is refused.
+type PolicyError struct {
+	Attribute string // "" when it is about a mask
 	User      permission.UserID
 	Table     catalog.TableID
 	Field     catalog.FieldID
 	Reason    string
 }
 
-func (e *InvalidAttributeError) Error() string {
+func (e *PolicyError) Error() string {
+	if e.Attribute == "" {
+		return fmt.Sprintf("the sandbox of user %d masks field %d of table %d in a way that is not possible: %s", e.User, e.Field, e.Table, e.Reason)
+	}
 	return fmt.Sprintf("the attribute %q of user %d cannot be compared with field %d of table %d: %s",
 		e.Attribute, e.User, e.Field, e.Table, e.Reason)
 }

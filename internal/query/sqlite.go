@@ -181,6 +181,21 @@ func (sqlite) quotient(x fragment, by int) fragment {
 
 func (sqlite) rezone(fragment, string, string) (fragment, bool) { return nil, false }
 
+func (sqlite) lastOf(x fragment, n int) fragment {
+	last := strconv.Itoa(n)
+	return cat("(CASE WHEN length(", x, ") > "+last+" THEN '***' || substr(", x, ", -"+last+") WHEN ", x, " IS NOT NULL THEN '***' END)")
+}
+
+// keyedHash calls a function that the server gives its connections: SQLite has
+// none.
+func (sqlite) keyedHash(x fragment, key string) fragment {
+	return cat(SQLiteHash+"(", bound(key), ", ", x, ")")
+}
+
+// SQLiteHash is the name of the function of a key and a text that warehouse
+// gives connections to SQLite.
+const SQLiteHash = "sluice_hash"
+
 func (sqlite) divide(x, y fragment) fragment { return cat("(CAST(", x, " AS REAL) / ", y, ")") }
 
 func (sqlite) concat(all []fragment) fragment { return balanced(" || ", all) }

@@ -140,7 +140,7 @@ func newGraphOn(t testing.TB, engine string) *permission.Graph {
 	}
 	sandbox := func(id permission.GroupID, of catalog.TableID, where ...permission.AttributeEquality) {
 		level(id, shop, permission.View, permission.OneTable(of), permission.Sandboxed)
-		changes = append(changes, permission.SetSandbox{To: &permission.Sandbox{Group: id, Table: of, Where: where, At: 2}})
+		changes = append(changes, permission.SetSandbox{To: &permission.Sandbox{Group: id, Table: of, Policy: permission.Policy{Where: where}, At: 2}})
 	}
 
 	for id := admin; id <= nobody; id++ {

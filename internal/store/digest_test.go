@@ -48,7 +48,7 @@ func TestALostOrAlteredRowStopsTheStart(t *testing.T) {
 		give(t, s, three.ID, d, permission.View, permission.Blocked)
 		orders := table(t, s, d, "orders")
 		reports := must[store.Collection](t)(s.CreateCollection(t.Context(), store.Actor{}, store.NewCollection{Name: "Reports"}))
-		change(t, s, permission.SetSandbox{To: &permission.Sandbox{Group: three.ID, Table: orders.ID, Where: []permission.AttributeEquality{{Field: s.Graph().Catalog().Fields(orders.ID)[2].ID, Attribute: "org"}}}},
+		change(t, s, permission.SetSandbox{To: &permission.Sandbox{Group: three.ID, Table: orders.ID, Policy: permission.Policy{Where: []permission.AttributeEquality{{Field: s.Graph().Catalog().Fields(orders.ID)[2].ID, Attribute: "org"}}}}},
 			permission.SetTableMark{Table: orders.ID, To: permission.TableMark{Governed: true}}, permission.SetStrict{Database: d, To: true},
 			permission.SetCollectionAccess{Group: 1, Collection: reports.ID, To: permission.Cell{Set: true, Level: permission.Read, At: 1}})
 		want := dump(s.Graph())

@@ -360,7 +360,7 @@ func TestChangesThatWouldBreakTheStateAreRefused(t *testing.T) {
 			{"no collection 99", permission.SetCollectionAccess{Group: g.ID, Collection: 99, To: permission.Cell{Set: true, Level: 1}}},
 			{"is personal", permission.SetCollectionAccess{Group: g.ID, Collection: admin.PersonalCollection, To: permission.Cell{Set: true, Level: 1}}},
 			{"no table 99", permission.SetSandbox{To: &permission.Sandbox{Group: g.ID, Table: 99}}},
-			{"no field", permission.SetSandbox{To: &permission.Sandbox{Group: g.ID, Table: orders.ID, Where: []permission.AttributeEquality{{Field: foreign, Attribute: "a"}}}}},
+			{"no field", permission.SetSandbox{To: &permission.Sandbox{Group: g.ID, Table: orders.ID, Policy: permission.Policy{Where: []permission.AttributeEquality{{Field: foreign, Attribute: "a"}}}}}},
 			{"never sandboxed", permission.SetSandbox{To: &permission.Sandbox{Group: 2, Table: orders.ID}}},
 			{"no table 99", permission.SetTableMark{Table: 99, To: permission.TableMark{Governed: true}}},
 			{"no database 99", permission.SetStrict{Database: 99, To: true}},

@@ -84,7 +84,7 @@ func load(ctx context.Context, c conn) (*snapshot, error) {
 		// A policy may name a column that has gone since: it stays, and closes.
 		if c, is := change.(permission.SetSandbox); is {
 			b := *c.To
-			b.Where = nil
+			b.Policy = permission.Policy{}
 			change = permission.SetSandbox{To: &b}
 		}
 		if err := standing(l.g, change); err != nil {
@@ -287,7 +287,7 @@ func (l *loader) sandboxes() error {
 		if err := row.Scan(&b.Group, &b.Table, &policy, &b.At); err != nil {
 			return permission.SetSandbox{}, err
 		}
-		return permission.SetSandbox{To: b}, json.Unmarshal([]byte(policy), &b.Where)
+		return permission.SetSandbox{To: b}, json.Unmarshal([]byte(policy), &b.Policy)
 	}, "select group_id, table_id, policy, revision from sandboxes")
 }
 

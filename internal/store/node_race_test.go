@@ -87,7 +87,7 @@ func (r *race) change(t *rapid.T) func(*permission.Graph) []permission.Change {
 		return func(g *permission.Graph) []permission.Change {
 			from := g.Sandbox(group, table)
 			to := &permission.Sandbox{Group: group, Table: table, At: g.Revision() + 1,
-				Where: []permission.AttributeEquality{{Field: g.Catalog().Fields(table)[level%2].ID, Attribute: "org"}}}
+				Policy: permission.Policy{Where: []permission.AttributeEquality{{Field: g.Catalog().Fields(table)[level%2].ID, Attribute: "org"}}}}
 			if from != nil {
 				to = nil
 			}

@@ -134,7 +134,7 @@ func TestNarrowingIsInForceOnEveryServerWhenItReturns(t *testing.T) {
 	personal := permission.CollectionID(1) // the administrator's
 	key := must[store.APIKey](t)(p.a.CreateAPIKey(ctx, who, store.NewAPIKey{Name: "key", Group: p.sales.ID, Digest: digest("key"), Mask: "k"}))
 	sandbox := &permission.Sandbox{Group: p.sales.ID, Table: orders.ID, At: p.a.Graph().Revision() + 1,
-		Where: []permission.AttributeEquality{{Field: p.a.Graph().Catalog().Fields(orders.ID)[2].ID, Attribute: "org"}}}
+		Policy: permission.Policy{Where: []permission.AttributeEquality{{Field: p.a.Graph().Catalog().Fields(orders.ID)[2].ID, Attribute: "org"}}}}
 	empty := map[string]string{}
 	one := map[string]string{"org": "1"}
 	for _, narrowing := range []struct {

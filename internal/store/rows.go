@@ -143,7 +143,7 @@ func (w *writer) sandboxRow(c permission.SetSandbox) error {
 	if c.To == nil {
 		return w.execOne(w.ctx, "delete from sandboxes where group_id = $1 and table_id = $2", c.From.Group, c.From.Table)
 	}
-	policy, err := json.Marshal(c.To.Where)
+	policy, err := json.Marshal(c.To.Policy)
 	if err != nil {
 		return err
 	}

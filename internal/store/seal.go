@@ -16,6 +16,7 @@ import (
 type seal struct {
 	aead        cipher.AEAD
 	fingerprint string
+	masks       string // see MaskKey
 }
 
 func newSeal(key []byte) (seal, error) {
@@ -30,10 +31,18 @@ func newSeal(key []byte) (seal, error) {
 	if err != nil {
 		return seal{}, err
 	}
-	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte("sluice: fingerprint of the key"))
-	return seal{aead, hex.EncodeToString(mac.Sum(nil)[:16])}, nil
+	derived := func(purpose string) []byte {
+		mac := hmac.New(sha256.New, key)
+		mac.Write([]byte(purpose))
+		return mac.Sum(nil)
+	}
+	return seal{aead, hex.EncodeToString(derived("sluice: fingerprint of the key")[:16]), hex.EncodeToString(derived("sluice: hashes of masked values"))}, nil
 }
+
+// MaskKey is the secret with which values are hashed that policies show hashed.
+// It is the same on all servers of an application database, and another one
+// with another key.
+func (s *Store) MaskKey() string { return s.seal.masks }
 
 // close seals a text for one place: it can be opened for no other.
 func (s seal) close(place string, text []byte) []byte {

@@ -212,7 +212,7 @@ func TestASandboxOnADroppedColumnStaysAndStandsInTheWayOfNoStart(t *testing.T) {
 		g := storetest.Group(t, s, "Tenant")
 		orders := table(t, s, d, "orders").ID
 		organization := field(s, orders, "organization_id").ID
-		change(t, s, permission.SetSandbox{To: &permission.Sandbox{Group: g.ID, Table: orders, Where: []permission.AttributeEquality{{Field: organization, Attribute: "org"}}, At: 1}})
+		change(t, s, permission.SetSandbox{To: &permission.Sandbox{Group: g.ID, Table: orders, Policy: permission.Policy{Where: []permission.AttributeEquality{{Field: organization, Attribute: "org"}}}, At: 1}})
 		found := shopTables()
 		found[1].Fields = found[1].Fields[:2]
 		must[*permission.Graph](t)(s.ApplySync(t.Context(), store.Actor{}, d, found))

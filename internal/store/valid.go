@@ -143,9 +143,9 @@ func standingSandbox(g *permission.Graph, c permission.SetSandbox) error {
 	case t == nil:
 		return invalid("table_id", "There is no table %d.", c.To.Table)
 	}
-	for _, w := range c.To.Where {
-		if f := g.Catalog().Field(w.Field); f == nil || f.Table != t.ID {
-			return invalid("attribute_remappings", "Table %d %q has no field %d.", t.ID, t.Name, w.Field)
+	for _, id := range c.To.Fields() {
+		if f := g.Catalog().Field(id); f == nil || f.Table != t.ID {
+			return invalid("attribute_remappings", "Table %d %q has no field %d.", t.ID, t.Name, id)
 		}
 	}
 	return nil

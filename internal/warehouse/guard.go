@@ -136,7 +136,8 @@ var modules = set("bytecode carray dbstat fts3tokenize generate_series json_each
 // their arguments.
 var tableFunctions = set("json_each json_tree")
 
-// functions are those that people may call. Left out on purpose are the ones
+// functions are those that people may call; sluice_hash is ours, and tells
+// nothing without its key. Left out on purpose are the ones
 // that load code, write logs, tell of the server or of other statements, make
 // values of any size, or belong to search and map indexes.
 var functions = set(`
@@ -150,7 +151,7 @@ var functions = set(`
 	jsonb_replace jsonb_set julianday lag last_value lead length like likelihood likely ln log log10
 	log2 lower ltrim max median min mod nth_value ntile nullif octet_length percent_rank percentile
 	percentile_cont percentile_disc pi pow power printf quote radians random rank replace round
-	row_number rtrim sign sin sinh soundex sqrt strftime string_agg substr substring subtype sum tan
+	row_number rtrim sign sin sinh sluice_hash soundex sqrt strftime string_agg substr substring subtype sum tan
 	tanh time timediff total trim trunc typeof unhex unicode unistr unistr_quote unixepoch unlikely
 	upper`)
 

@@ -3,8 +3,10 @@ package warehouse
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"database/sql/driver"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +19,7 @@ import (
 	"time"
 
 	"github.com/sluice-bi/sluice/internal/catalog"
+	"github.com/sluice-bi/sluice/internal/query"
 	"modernc.org/libc"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -113,6 +116,23 @@ type sqliteConn struct {
 	broken bool    // it was interrupted or failed: not to be used again
 }
 
+// keyedHash is the function by which policies show values hashed; null stays
+// null.
+func keyedHash(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
+	if args[0] == nil || args[1] == nil {
+		return nil, nil
+	}
+	sum := sha256.Sum256(fmt.Append(nil, text(args[0]), text(args[1])))
+	return hex.EncodeToString(sum[:16]), nil
+}
+
+func text(v driver.Value) string {
+	if b, is := v.([]byte); is {
+		return string(b)
+	}
+	return fmt.Sprint(v)
+}
+
 // openSQLite opens the file read-only. Nothing can be run on the connection
 // before a policy is bound.
 func openSQLite(file string, log *slog.Logger) (*sqliteConn, error) {
@@ -133,6 +153,9 @@ func openSQLite(file string, log *slog.Logger) (*sqliteConn, error) {
 		}
 		return r.RegisterAuthorizer(c.guard.authorize)
 	})
+	if err := d.RegisterDeterministicScalarFunction(query.SQLiteHash, 2, keyedHash); err != nil {
+		return nil, fmt.Errorf("warehouse: %w", err)
+	}
 	raw, err := d.Open(name.String())
 	if err != nil {
 		return nil, detailError("db", err, "%s cannot be opened as an SQLite database", file)

@@ -239,7 +239,7 @@ func (s *Statement) write(g *permission.Graph, w *World, at catalog.Revision) ([
 		if err != nil {
 			return nil, err
 		}
-		changes = append(changes, permission.SetSandbox{From: g.Sandbox(group, table), To: &permission.Sandbox{Group: group, Table: table, Where: where, At: at}})
+		changes = append(changes, permission.SetSandbox{From: g.Sandbox(group, table), To: &permission.Sandbox{Group: group, Table: table, Policy: permission.Policy{Where: where}, At: at}})
 	case OnCollection:
 		id, err := w.Collection(s.Collection)
 		if err != nil {

@@ -236,7 +236,7 @@ func (ch *checker) keeps(t catalog.TableID, allowed permission.Rows, fields, rec
 	}
 	for _, filter := range allowed.Filters() {
 		kept := true
-		for _, eq := range filter {
+		for _, eq := range filter.Where {
 			v, is := values[eq.Field]
 			kept = kept && is && v == eq.Value
 		}

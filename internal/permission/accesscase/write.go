@@ -109,13 +109,13 @@ func (wr *writer) edit(s *Statement) error {
 		}
 		return wr.draft.Revoke(group, db, scope, kinds...)
 	case NoPolicy:
-		return wr.draft.SetSandbox(group, scope.Table, nil, true)
+		return wr.draft.SetSandbox(group, scope.Table, nil)
 	}
 	where, table, err := s.where(wr.g, wr.w)
 	if err != nil {
 		return err
 	}
-	return wr.draft.SetSandbox(group, table, where, false)
+	return wr.draft.SetSandbox(group, table, &permission.Policy{Where: where})
 }
 
 func (wr *writer) group(s *Statement) error {

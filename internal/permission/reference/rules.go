@@ -1,8 +1,6 @@
 package reference
 
 import (
-	"slices"
-
 	"github.com/sluice-bi/sluice/internal/catalog"
 	"github.com/sluice-bi/sluice/internal/permission"
 )
@@ -210,26 +208,80 @@ type Record map[catalog.FieldID]string
 
 // Rows says which of the records the person gets; ok is false for a refusal.
 func (w *World) Rows(p permission.UserID, r permission.Right, id catalog.TableID, records []Record) (kept []int, ok bool) {
-	if r != permission.QueryTable && r != permission.ShowTable || !w.Can(p, r, int64(id)) {
-		return nil, false
-	}
-	var filters [][]permission.Equality
-	if !w.Almighty(p) {
-		if w.Effective(p, w.Tables[id]) == permission.Sandboxed {
-			filters, _ = w.SandboxFilters(p, w.Tables[id])
-		}
-	}
-	for i, rec := range records {
-		if filters == nil || slices.ContainsFunc(filters, func(f []permission.Equality) bool { return Keeps(f, rec) }) {
+	cells, ok := w.Cells(p, r, id, records)
+	for i := range cells {
+		if cells[i] != nil {
 			kept = append(kept, i)
 		}
 	}
-	return kept, true
+	return kept, ok
+}
+
+// Shown is how much of a value somebody gets: 0 is nothing, more is more.
+type Shown int
+
+// All is the value itself.
+const All Shown = 1000
+
+// Cells says how much of each value of the records the person gets; nil in the
+// place of a record that they do not get. ok is false for a refusal.
+func (w *World) Cells(p permission.UserID, r permission.Right, id catalog.TableID, records []Record) (cells []map[catalog.FieldID]Shown, ok bool) {
+	if r != permission.QueryTable && r != permission.ShowTable || !w.Can(p, r, int64(id)) {
+		return nil, false
+	}
+	filters := []permission.Filter{{All: true}}
+	if !w.Almighty(p) && w.Effective(p, w.Tables[id]) == permission.Sandboxed {
+		filters, _ = w.SandboxFilters(p, w.Tables[id])
+	}
+	for _, rec := range records {
+		var cell map[catalog.FieldID]Shown
+		for _, f := range filters {
+			if !Keeps(f, rec) {
+				continue
+			}
+			if cell == nil {
+				cell = map[catalog.FieldID]Shown{}
+			}
+			for field := range rec {
+				cell[field] = max(cell[field], shows(f, field))
+			}
+		}
+		cells = append(cells, cell)
+	}
+	return cells, true
+}
+
+// shows is how much a policy shows of a column in the rows that it shows.
+func shows(f permission.Filter, field catalog.FieldID) Shown {
+	if f.Columns == nil {
+		return All
+	}
+	for _, c := range f.Columns {
+		if c.Field != field {
+			continue
+		}
+		switch m := c.Mask; m.Kind {
+		case permission.Unmasked:
+			return All
+		case permission.MaskDate:
+			return map[string]Shown{"year": 100, "quarter": 101, "month": 102}[m.Unit]
+		case permission.MaskPartial:
+			return Shown(10 + m.Last)
+		case permission.MaskHash:
+			return 2
+		case permission.MaskNull:
+			return 1
+		}
+	}
+	return 0
 }
 
 // Keeps tells whether the record satisfies every equality.
-func Keeps(filter []permission.Equality, rec Record) bool {
-	for _, eq := range filter {
+func Keeps(filter permission.Filter, rec Record) bool {
+	if filter.All {
+		return true
+	}
+	for _, eq := range filter.Where {
 		if rec[eq.Field] != eq.Value {
 			return false
 		}

@@ -183,17 +183,17 @@ func (w *World) Level(g permission.GroupID, k permission.Kind, t catalog.Table) 
 
 // SandboxFilters are the row conditions of a person whose view is sandboxed.
 // ok is false for a refusal: nobody contributes, or an attribute is missing.
-func (w *World) SandboxFilters(p permission.UserID, t catalog.Table) (filters [][]permission.Equality, ok bool) {
+func (w *World) SandboxFilters(p permission.UserID, t catalog.Table) (filters []permission.Filter, ok bool) {
 	for _, g := range w.GroupsOf(p) {
 		if w.View(g, t) != permission.Sandboxed {
 			continue
 		}
 		// Sandboxed without a policy, or with an empty one, contributes nothing.
 		pol, has := w.Policies[Policy{g, t.ID}]
-		if !has || len(pol.Where) == 0 {
+		if !has || len(pol.Where) == 0 && !pol.AllRows {
 			continue
 		}
-		var filter []permission.Equality
+		filter := permission.Filter{All: pol.AllRows, Columns: pol.Columns}
 		for _, eq := range pol.Where {
 			// A condition on a column that is not there cannot be kept: refuse.
 			if f, there := w.fields[eq.Field]; !there || f.Table != t.ID {
@@ -205,7 +205,7 @@ func (w *World) SandboxFilters(p permission.UserID, t catalog.Table) (filters []
 			if value == "" {
 				return nil, false
 			}
-			filter = append(filter, permission.Equality{Field: eq.Field, Value: value})
+			filter.Where = append(filter.Where, permission.Equality{Field: eq.Field, Value: value})
 		}
 		filters = append(filters, filter)
 	}
