@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/sluice-bi/sluice/internal/catalog"
@@ -165,15 +166,27 @@ func (a *API) cardOf(r *request, c store.Card) cardWire {
 }
 
 // columnsOf is the stored columns of a result as the person may see them:
-// whoever saved the question could see more foreign keys.
+// whoever saved the question could see more foreign keys, and more columns.
 func columnsOf(access permission.Access, stored json.RawMessage) json.RawMessage {
-	if !bytes.Contains(stored, []byte(`"fk_target_field_id"`)) {
+	if !bytes.Contains(stored, []byte(`"id"`)) {
 		return stored
 	}
 	var columns []query.Column
 	if json.Unmarshal(stored, &columns) != nil {
 		return json.RawMessage("null")
 	}
+	had, altered := len(columns), false
+	columns = slices.DeleteFunc(columns, func(c query.Column) bool {
+		if c.ID == nil {
+			return false
+		}
+		f := access.Graph().Catalog().Field(*c.ID)
+		if f == nil {
+			return false
+		}
+		rows, err := access.Rows(permission.ShowTable, f.Table)
+		return err != nil || !rows.Shows(f.ID)
+	})
 	for i := range columns {
 		c := &columns[i]
 		if c.Target == nil {
@@ -184,8 +197,11 @@ func columnsOf(access permission.Access, stored json.RawMessage) json.RawMessage
 			f.SemanticType = *c.SemanticType
 		}
 		if f = access.Field(f); f.Target == 0 {
-			c.Target, c.SemanticType = nil, nullText(f.SemanticType)
+			c.Target, c.SemanticType, altered = nil, nullText(f.SemanticType), true
 		}
+	}
+	if !altered && len(columns) == had {
+		return stored
 	}
 	text, err := json.Marshal(columns)
 	if err != nil {

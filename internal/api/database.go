@@ -181,7 +181,7 @@ func (a *API) databaseKeys(r *request) (any, error) { return fieldsOf(r, true), 
 func fieldsOf(r *request, keys bool) []shortFieldWire {
 	list := []shortFieldWire{}
 	for _, t := range seenTables(r.access, r.database()) {
-		for _, f := range r.access.Graph().Catalog().Fields(t.ID) {
+		for _, f := range r.access.Fields(t.ID) {
 			if f := r.access.Field(*f); !keys || f.SemanticType == "type/PK" {
 				list = append(list, shortFieldWire{ID: f.ID, Name: f.Name, DisplayName: f.DisplayName, BaseType: f.BaseType,
 					SemanticType: nullText(f.SemanticType), TableID: t.ID, TableName: t.Name, Schema: nullText(t.Schema)})

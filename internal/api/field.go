@@ -28,7 +28,13 @@ func fieldNeed(right permission.Right) Need {
 		if f == nil {
 			return store.ErrNotFound
 		}
-		return r.access.Check(right, permission.ATable(f.Table))
+		if err := r.access.Check(right, permission.ATable(f.Table)); err != nil {
+			return err
+		}
+		if !r.access.SeesField(f) {
+			return store.ErrNotFound
+		}
+		return nil
 	})
 }
 

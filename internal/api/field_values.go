@@ -153,7 +153,7 @@ func (a *API) addDimensions(r *request, fields []*fieldWire) error {
 	for _, d := range all {
 		if d.Target != 0 {
 			to := r.access.Graph().Catalog().Field(d.Target)
-			if to == nil || !r.access.Can(permission.SeeTable, permission.ATable(to.Table)) {
+			if !r.access.SeesField(to) {
 				continue
 			}
 		}
@@ -176,7 +176,7 @@ func (a *API) setDimension(r *request) (any, error) {
 	d := store.Dimension{Field: catalog.FieldID(r.id("id")), Type: b.Type, Name: b.Name}
 	if v, given := b.TargetID.Get(); given && b.Type == store.External {
 		to := r.access.Graph().Catalog().Field(catalog.FieldID(v))
-		if to == nil {
+		if !r.access.SeesField(to) {
 			return nil, r.missing("human_readable_field_id", "field", int64(v))
 		}
 		// Its values are shown to whoever reads what is saved: it takes the

@@ -35,7 +35,11 @@ func (b *lawBuilder) readCatalog() (extra []catalog.TableID) {
 		case hidden < 0:
 			b.site.tables[tb.Name] = tb.ID
 			for _, f := range all.Fields(tb.ID) {
-				b.site.fields[tb.Name+"."+f.Name] = f.ID
+				name := tb.Name + "." + f.Name
+				if name == "visits.wage" || name == "visits.mood" {
+					name = "visits.hidden"
+				}
+				b.site.fields[name] = f.ID
 			}
 		case hidden < 3:
 			if hidden == 1 {
@@ -123,6 +127,9 @@ func (b *lawBuilder) contents() {
 	save("visits", "Visits", "shared", on(tb("visits"), fields{"breakout": []any{f("accounts.name", fields{"source-field": b.site.fields["visits.account_id"]})}, "aggregation": []any{[]any{"sum", f("visits.minutes", nil)}}}))
 	save("model", "Account model", "open", on(tb("accounts"), nil), fields{"type": "model"})
 	save("metric", "Minutes", "open", on(tb("visits"), fields{"aggregation": []any{[]any{"sum", f("visits.minutes", nil)}}}), fields{"type": "metric"})
+	save("all visits", "All visits", "shared", on(tb("visits"), nil))
+	save("hidden column", "Hidden column", "open", on(tb("visits"), fields{"aggregation": []any{[]any{"max", f("visits.hidden", nil)}}}))
+	save("over hidden column", "Over a hidden column", "open", on(source("all visits"), fields{"filter": []any{"not-null", f("visits.hidden", nil)}}))
 	save("over", "Over accounts", "shared", on(source("accounts"), count))
 	save("over plan", "Over the plan", "open", on(source("plan"), count))
 	save("blocked", "Blocked", "open", on(hidden(1), count))

@@ -95,9 +95,17 @@ func (a *API) tablesWire(r *request, q store.TableQuery, withFields bool) ([]tab
 	if err != nil {
 		return nil, err
 	}
+	sees := map[catalog.FieldID]bool{}
+	for _, id := range ids {
+		for _, f := range r.access.Fields(id) {
+			sees[f.ID] = true
+		}
+	}
 	by := map[catalog.TableID][]fieldWire{}
 	for _, f := range fields {
-		by[f.Table] = append(by[f.Table], fieldOf(r.access, f))
+		if sees[f.ID] {
+			by[f.Table] = append(by[f.Table], fieldOf(r.access, f))
+		}
 	}
 	var shown []*fieldWire
 	for i := range list {
@@ -231,9 +239,9 @@ func (a *API) foreignKeys(r *request) (any, error) {
 	c := r.access.Graph().Catalog()
 	here := c.Table(catalog.TableID(r.id("id")))
 	for _, t := range seenTables(r.access, here.Database) {
-		for _, f := range c.Fields(t.ID) {
+		for _, f := range r.access.Fields(t.ID) {
 			to := c.Field(f.Target)
-			if to == nil || to.Table != here.ID {
+			if to == nil || to.Table != here.ID || !r.access.SeesField(to) {
 				continue
 			}
 			origin, err := a.fieldWithTable(r, f.ID)

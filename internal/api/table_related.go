@@ -25,12 +25,12 @@ func (a *API) relatedToTable(r *request) (any, error) {
 	for _, t := range seenTables(r.access, here.Database) {
 		switch {
 		case t.ID == here.ID:
-		case points(c, here.ID, t.ID):
+		case points(r.access, here.ID, t.ID):
 			to = append(to, t.ID)
-			if points(c, t.ID, here.ID) {
+			if points(r.access, t.ID, here.ID) {
 				from = append(from, t.ID)
 			}
-		case points(c, t.ID, here.ID):
+		case points(r.access, t.ID, here.ID):
 			from = append(from, t.ID)
 		case t.Schema == here.Schema && len(others) < relatedTables:
 			others = append(others, t.ID)
@@ -52,10 +52,11 @@ func (a *API) relatedToTable(r *request) (any, error) {
 	return w, nil
 }
 
-// points tells whether a foreign key of a table points to another.
-func points(c *catalog.Snapshot, from, to catalog.TableID) bool {
-	for _, f := range c.Fields(from) {
-		if target := c.Field(f.Target); target != nil && target.Table == to {
+// points tells whether a foreign key of a table points to another, as far as
+// the person sees it.
+func points(access permission.Access, from, to catalog.TableID) bool {
+	for _, f := range access.Fields(from) {
+		if target := access.Graph().Catalog().Field(f.Target); access.SeesField(target) && target.Table == to {
 			return true
 		}
 	}

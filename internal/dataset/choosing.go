@@ -67,7 +67,7 @@ type place struct {
 
 // queryable is a field of a table that the person may query; nil for others.
 func (w *choosing) queryable(id catalog.FieldID) *catalog.Field {
-	if f := w.field(id); f != nil && w.access.Can(permission.QueryTable, permission.ATable(f.Table)) {
+	if f := w.field(id); f != nil && w.access.Can(permission.QueryTable, permission.ATable(f.Table)) && w.access.SeesField(f) {
 		return f
 	}
 	return nil

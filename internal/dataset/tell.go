@@ -57,7 +57,7 @@ func (d *Door) CanFilter(ctx context.Context, who permission.UserID, card store.
 		return access.User() != 0
 	}
 	f := access.Graph().Catalog().Field(id)
-	return f != nil && access.Can(permission.QueryTable, permission.ATable(f.Table))
+	return access.SeesField(f) && access.Can(permission.QueryTable, permission.ATable(f.Table))
 }
 
 // Shows tells whether the person may be shown results of a card that they may

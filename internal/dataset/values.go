@@ -16,17 +16,29 @@ type FieldValues struct {
 	More   bool    // there are more than a thousand
 }
 
+// askable is a field that the person may ask for by itself.
+func askable(access permission.Access, of *catalog.Snapshot, id catalog.FieldID) (*catalog.Field, error) {
+	f := of.Field(id)
+	if f == nil {
+		return nil, fmt.Errorf("field %d: %w", id, ErrNotFound)
+	}
+	if err := access.Check(permission.QueryTable, permission.ATable(f.Table)); err != nil {
+		return nil, err
+	}
+	if !access.SeesField(f) {
+		return nil, fmt.Errorf("field %d: %w", id, ErrNotFound)
+	}
+	return f, nil
+}
+
 // FieldValues reads the distinct values of a field. It is a question like any
 // other that the person asks, so it shows no value that the person's own rows
 // do not hold. Errors as Run; [ErrNotFound] and *permission.DeniedError when
 // the person may not query the field's table.
 func (d *Door) FieldValues(ctx context.Context, who permission.UserID, field catalog.FieldID) (FieldValues, error) {
 	graph := d.store.Graph()
-	f := graph.Catalog().Field(field)
-	if f == nil {
-		return FieldValues{}, fmt.Errorf("field %d: %w", field, ErrNotFound)
-	}
-	if err := graph.AccessOf(who).Check(permission.QueryTable, permission.ATable(f.Table)); err != nil {
+	f, err := askable(graph.AccessOf(who), graph.Catalog(), field)
+	if err != nil {
 		return FieldValues{}, err
 	}
 	question, err := json.Marshal(map[string]any{
@@ -66,11 +78,7 @@ func (d *Door) SearchField(ctx context.Context, who permission.UserID, r FieldSe
 	graph := d.store.Graph()
 	w := choosing{ChoiceRequest: ChoiceRequest{Search: r.Search, Value: r.Value}, access: graph.AccessOf(who)}
 	for _, id := range []catalog.FieldID{r.Field, r.Other} {
-		f := graph.Catalog().Field(id)
-		if f == nil {
-			return FieldValues{}, fmt.Errorf("field %d: %w", id, ErrNotFound)
-		}
-		if err := w.access.Check(permission.QueryTable, permission.ATable(f.Table)); err != nil {
+		if _, err := askable(w.access, graph.Catalog(), id); err != nil {
 			return FieldValues{}, err
 		}
 	}
@@ -95,11 +103,8 @@ func (d *Door) SearchField(ctx context.Context, who permission.UserID, r FieldSe
 // those without a value left out, and of how many distinct values.
 func (d *Door) FieldCounts(ctx context.Context, who permission.UserID, field catalog.FieldID) (counts [2]any, err error) {
 	graph := d.store.Graph()
-	f := graph.Catalog().Field(field)
-	if f == nil {
-		return counts, fmt.Errorf("field %d: %w", field, ErrNotFound)
-	}
-	if err := graph.AccessOf(who).Check(permission.QueryTable, permission.ATable(f.Table)); err != nil {
+	f, err := askable(graph.AccessOf(who), graph.Catalog(), field)
+	if err != nil {
 		return counts, err
 	}
 	ref := []any{"field", field, nil}

@@ -1,19 +1,35 @@
 package permission
 
-import "github.com/sluice-bi/sluice/internal/catalog"
+import (
+	"slices"
 
-// SeesField tells whether the person may know of a field: it is one of a table
-// that they may see, and no policy hides it from them.
-func (a Access) SeesField(f *catalog.Field) bool {
-	if f == nil || !a.Can(SeeTable, ATable(f.Table)) {
-		return false
+	"github.com/sluice-bi/sluice/internal/catalog"
+)
+
+// Fields are the fields of a table that the person may know of, in their order:
+// none of a table that they may not see, and none that a policy hides from them
+// unless they describe the table.
+// The list is shared and must not be written to.
+func (a Access) Fields(id catalog.TableID) []*catalog.Field {
+	if !a.Can(SeeTable, ATable(id)) {
+		return nil
 	}
+	all := a.g.Catalog().Fields(id)
 	if a.admin(nil) {
-		return true
+		return all
 	}
-	t := a.g.Catalog().Table(f.Table)
+	t := a.g.Catalog().Table(id)
 	r := a.resolve(t, nil)
-	return r.view != Sandboxed || a.rows(r, t).Shows(f.ID)
+	if r.view != Sandboxed || r.model == Yes { // who describes a table must know of all
+		return all
+	}
+	rows := a.rows(r, t)
+	return slices.DeleteFunc(slices.Clone(all), func(f *catalog.Field) bool { return !rows.Shows(f.ID) })
+}
+
+// SeesField tells whether a field is one of [Access.Fields].
+func (a Access) SeesField(f *catalog.Field) bool {
+	return f != nil && slices.Contains(a.Fields(f.Table), f)
 }
 
 // Field is a field of a table that the person may see, as they may see it: a

@@ -33,6 +33,7 @@ type compiler struct {
 	sandboxed bool
 	sql       bool // SQL typed by a person is in it
 	keyed     bool // the key of hashes is among its values
+	hiding    bool // a policy hides a column of a source
 	risky     bool // see risk
 	judging   bool // nothing is written: attributes are read as the engine of their table reads them
 	aliases   int

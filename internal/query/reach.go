@@ -75,17 +75,39 @@ func (c *compiler) snippet(snippet snippetRef, at *node) (*native, error) {
 // that is not there is refused as one of a table out of reach.
 func (c *compiler) fieldTable(id catalog.FieldID, at *node) error {
 	f := c.catalog().Field(id)
-	absent := func() error {
-		return &Error{Path: at.path(), Message: "there is no field " + itoa(int64(id)), cause: c.Access.Check(c.right(), permission.ATable(0))}
-	}
 	if f == nil {
-		return absent()
+		return c.absent(id, at)
 	}
 	s, err := c.scan(f.Table, at)
-	if err == nil && !slices.ContainsFunc(s.columns, func(col column) bool { return col.field == id }) {
-		return absent() // hidden by a policy
+	if err == nil && !s.has(id) {
+		return c.absent(id, at)
 	}
 	return err
+}
+
+func (c *compiler) absent(id catalog.FieldID, at *node) error {
+	return &Error{Path: at.path(), Message: "there is no field " + itoa(int64(id)), cause: c.Access.Check(c.right(), permission.ATable(0))}
+}
+
+// column refuses a field of a source that a policy hides. Once it hides any, one
+// that is not there is refused alike, and so is one of a table that the person
+// may not know of.
+func (c *compiler) column(id catalog.FieldID, at *node) error {
+	if !c.hiding {
+		return nil
+	}
+	f := c.catalog().Field(id)
+	if f == nil {
+		return c.absent(id, at)
+	}
+	if s := c.scans[f.Table]; s != nil && !s.has(id) || s == nil && !c.Access.Can(permission.SeeTable, permission.ATable(f.Table)) {
+		return c.absent(id, at)
+	}
+	return nil
+}
+
+func (s *scanned) has(id catalog.FieldID) bool {
+	return slices.ContainsFunc(s.columns, func(col column) bool { return col.field == id })
 }
 
 // walk decides about every source before any clause is looked at, so that no
@@ -95,6 +117,7 @@ func (c *compiler) walk() *walk {
 		card:    c.card,
 		table:   func(id catalog.TableID, at *node) error { _, err := c.scan(id, at); return err },
 		field:   c.fieldTable,
+		column:  c.column,
 		snippet: c.snippet,
 		sql: func(q *Query, at *node) error {
 			if c.database == 0 {

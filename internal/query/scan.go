@@ -77,6 +77,7 @@ func (c *compiler) scanOf(t *catalog.Table, rows permission.Rows, at *node) (*sc
 			return nil, at.errorf("table %d cannot be read: a column has a NUL character in its name", t.ID)
 		}
 		if !rows.Shows(f.ID) {
+			c.hiding = true
 			continue
 		}
 		col, x := column{Column: c.describe(f), sql: c.Dialect.quote(f.Name), field: f.ID}, c.stored(f)

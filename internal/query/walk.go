@@ -13,6 +13,7 @@ import (
 type walk struct {
 	table   func(catalog.TableID, *node) error
 	field   func(catalog.FieldID, *node) error // one whose table is a source
+	column  func(catalog.FieldID, *node) error // one of a source; nil to pass over them
 	card    func(source) (*Card, error)
 	sql     func(*Query, *node) error
 	snippet func(s snippetRef, at *node) (*native, error)
@@ -72,6 +73,9 @@ func (w *walk) block(b *block) error {
 				if err == nil {
 					err = w.reached(e.id, e.at)
 				}
+			}
+			if w.column != nil && err == nil && e.id != 0 && e.via == nil {
+				err = w.column(e.id, e.at)
 			}
 		case *metricRef:
 			err = w.source(source{at: e.at, card: e.card})
