@@ -79,10 +79,11 @@ type popularWire struct {
 }
 
 // opened notes that the person has opened something. Programs with API keys are
-// nobody whose recent things matter. That it could not be noted keeps nobody
+// nobody whose recent things matter, and who views as somebody else is not that
+// person. That it could not be noted keeps nobody
 // from what they opened.
 func (a *API) opened(r *request, kind store.Kind, id int64) {
-	if r.who.session == nil {
+	if r.who.session == nil || r.viewer != 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.ctx(), 5*time.Second)

@@ -34,9 +34,9 @@ func cardRoutes() []Route {
 			Summary: "List the dashboards that show a question", handle: (*API).cardDashboards},
 		{Method: "GET", Path: "/api/card/{id}/query_metadata", Need: read, Answer: queryMetadataWire{},
 			Summary: "Describe the tables of a question that one may see", handle: (*API).cardMetadata},
-		{Method: "POST", Path: "/api/card/{id}/query", Need: read, Body: cardRunWire{}, Answer: resultWire{}, Status: 202,
+		{Method: "POST", Path: "/api/card/{id}/query", Reads: true, Need: read, Body: cardRunWire{}, Answer: resultWire{}, Status: 202,
 			Summary: "Run a question", handle: (*API).runCard},
-		{Method: "POST", Path: "/api/card/{id}/query/{format:text}", Need: read, Form: true, Body: cardRunWire{}, Answer: Array{},
+		{Method: "POST", Path: "/api/card/{id}/query/{format:text}", Reads: true, Need: read, Form: true, Body: cardRunWire{}, Answer: Array{},
 			Summary: "Export the result of a question", handle: (*API).exportCard},
 	}
 }

@@ -95,7 +95,7 @@ func fitsType(t string, asked json.RawMessage) error {
 // fills in what the question says about the card. It may take as long as a
 // question, and what the person may do is looked up again after it.
 func (a *API) maySave(r *request, c *store.Card) error {
-	found, err := a.door.CheckSave(r.ctx(), r.access.User(), c.DatasetQuery, r.rec.id)
+	found, err := a.door.CheckSave(r.ctx(), r.access.User(), c.DatasetQuery)
 	if err := a.lookAgain(r); err != nil {
 		return err
 	}

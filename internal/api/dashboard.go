@@ -31,9 +31,9 @@ func dashboardRoutes() []Route {
 			Summary: "Describe the tables of the questions on a dashboard that one may see", handle: (*API).dashboardMetadata},
 		{Method: "POST", Path: "/api/dashboard/{id}/copy", Need: read, Body: dashboardCopyWire{}, Answer: dashboardWire{},
 			Summary: "Copy a dashboard, without the cards that one may not read", handle: (*API).copyDashboard},
-		{Method: "POST", Path: "/api/dashboard/{id}/dashcard/{dashcard_id}/card/{card_id}/query", Need: read, Body: cardRunWire{}, Answer: resultWire{}, Status: 202,
+		{Method: "POST", Path: "/api/dashboard/{id}/dashcard/{dashcard_id}/card/{card_id}/query", Reads: true, Need: read, Body: cardRunWire{}, Answer: resultWire{}, Status: 202,
 			Summary: "Run a question as it stands on a dashboard", handle: (*API).runDashcard},
-		{Method: "POST", Path: "/api/dashboard/{id}/dashcard/{dashcard_id}/card/{card_id}/query/{format:text}", Need: read, Form: true,
+		{Method: "POST", Path: "/api/dashboard/{id}/dashcard/{dashcard_id}/card/{card_id}/query/{format:text}", Reads: true, Need: read, Form: true,
 			Body: cardRunWire{}, Answer: Array{},
 			Summary: "Export the result of a question on a dashboard", handle: (*API).exportDashcard},
 	}

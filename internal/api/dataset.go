@@ -12,11 +12,11 @@ import (
 // (reference 4.10).
 func datasetRoutes() []Route {
 	return []Route{
-		{Method: "POST", Path: "/api/dataset", Need: person(), Raw: true, Body: questionWire{}, Answer: resultWire{}, Status: 202,
+		{Method: "POST", Path: "/api/dataset", Reads: true, Need: person(), Raw: true, Body: questionWire{}, Answer: resultWire{}, Status: 202,
 			Summary: "Ask a question", handle: (*API).ask},
-		{Method: "POST", Path: "/api/dataset/native", Need: person(), Raw: true, Body: questionWire{}, Answer: nativeFormWire{},
+		{Method: "POST", Path: "/api/dataset/native", Reads: true, Need: person(), Raw: true, Body: questionWire{}, Answer: nativeFormWire{},
 			Summary: "Show the SQL of a question to people who may write SQL", handle: (*API).compileNative},
-		{Method: "POST", Path: "/api/dataset/{format:text}", Need: person(), Form: true, Body: exportWire{}, Answer: Array{},
+		{Method: "POST", Path: "/api/dataset/{format:text}", Reads: true, Need: person(), Form: true, Body: exportWire{}, Answer: Array{},
 			Summary: "Ask a question and export its result", handle: (*API).exportQuestion},
 	}
 }
@@ -110,5 +110,5 @@ func (a *API) compileNative(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.door.SQL(r.ctx(), r.access.User(), dataset.Request{Query: raw, Context: "sql-of-question", RequestID: r.rec.id})
+	return a.door.SQL(r.ctx(), r.access.User(), dataset.Request{Query: raw, Context: "sql-of-question"})
 }

@@ -23,7 +23,6 @@ const retryBusy = "10"
 // shape of a failed result. If it fails after the first byte, the connection
 // is cut.
 func (a *API) exportQuery(r *request, format string, ask dataset.Request) (any, error) {
-	ask.RequestID = r.rec.id
 	ask.Context = format + "-download"
 	return stream(func(w http.ResponseWriter) error {
 		out := &exportSink{w: recorderOf(w)}

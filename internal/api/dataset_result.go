@@ -53,7 +53,6 @@ type resultsMetadataWire struct {
 // at all is an error as everywhere.
 func (a *API) answerQuery(r *request, ask dataset.Request, question json.RawMessage) (any, error) {
 	return stream(func(w http.ResponseWriter) error {
-		ask.RequestID = r.rec.id
 		out := &resultSink{w: recorderOf(w), started: a.now(), head: dataset.Head{Query: question, Context: ask.Context}}
 		sum, err := a.runQuestion(r, ask, out)
 		var failure *dataset.QueryError

@@ -20,7 +20,8 @@ type recorder struct {
 	id     string // request id
 	route  string // the route's pattern; "" where no route matched
 	user   permission.UserID
-	status int // 0 until the header is written
+	viewed permission.UserID // as whom the user looks; 0 for themselves
+	status int               // 0 until the header is written
 	bytes  int64
 	line   line
 	conn   *leasedConn // nil where it is not known
@@ -105,7 +106,7 @@ func (a *API) observe(next http.Handler) http.Handler {
 			took := a.now().Sub(start)
 			a.metrics.request(r.Method, rec.route, rec.status, took)
 			a.log.LogAttrs(r.Context(), level(rec), "request", slog.String("request_id", rec.id), slog.String("method", r.Method),
-				slog.String("route", rec.route), slog.Int("status", rec.status), slog.Int64("user", int64(rec.user)),
+				slog.String("route", rec.route), slog.Int("status", rec.status), slog.Int64("user", int64(rec.user)), slog.Int64("view_as", int64(rec.viewed)),
 				slog.Int64("bytes", rec.bytes), slog.Duration("duration", took.Round(time.Microsecond)))
 			if cut {
 				panic(http.ErrAbortHandler) // cuts the connection: half an answer is none

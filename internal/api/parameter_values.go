@@ -25,11 +25,11 @@ func parameterRoutes() []Route {
 			Summary: "Find values for a parameter of a question by a text in them", handle: (*API).cardChoices},
 		{Method: "GET", Path: "/api/card/{id}/params/{param:text}/remapping", Need: card, Query: oneValueQuery{}, Answer: Array{},
 			Summary: "Tell the words for a value for a parameter of a question", handle: (*API).cardRemapping},
-		{Method: "POST", Path: "/api/dataset/parameter/values", Need: person(), Body: newParameterWire{}, Answer: choicesWire{},
+		{Method: "POST", Path: "/api/dataset/parameter/values", Reads: true, Need: person(), Body: newParameterWire{}, Answer: choicesWire{},
 			Summary: "List the values for a parameter that is about to be made", handle: (*API).newParameterChoices},
-		{Method: "POST", Path: "/api/dataset/parameter/search/{text:text}", Need: person(), Body: newParameterWire{}, Answer: choicesWire{},
+		{Method: "POST", Path: "/api/dataset/parameter/search/{text:text}", Reads: true, Need: person(), Body: newParameterWire{}, Answer: choicesWire{},
 			Summary: "Find values for a parameter that is about to be made by a text in them", handle: (*API).newParameterChoices},
-		{Method: "POST", Path: "/api/dataset/parameter/remapping", Need: person(), Body: newParameterWire{}, Answer: Array{},
+		{Method: "POST", Path: "/api/dataset/parameter/remapping", Reads: true, Need: person(), Body: newParameterWire{}, Answer: Array{},
 			Summary: "Tell the words for a value for a parameter that is about to be made", handle: (*API).newParameterRemapping},
 	}
 }
@@ -42,7 +42,6 @@ type choicesWire struct {
 }
 
 func (a *API) choices(r *request, ask dataset.ChoiceRequest) (any, error) {
-	ask.RequestID = r.rec.id
 	found, err := a.door.Choices(r.ctx(), r.access.User(), ask)
 	if err != nil {
 		return nil, err
@@ -59,7 +58,6 @@ func (a *API) remapping(r *request, ask dataset.ChoiceRequest) (any, error) {
 	if ask.Value == "" {
 		return nil, wrongField("value", "value must be a non-blank string.")
 	}
-	ask.RequestID = r.rec.id
 	found, err := a.door.Choices(r.ctx(), r.access.User(), ask)
 	switch {
 	case err != nil:

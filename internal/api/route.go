@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sluice-bi/sluice/internal/dataset"
 	"github.com/sluice-bi/sluice/internal/permission"
 	"github.com/sluice-bi/sluice/internal/store"
 )
@@ -37,6 +38,8 @@ type Route struct {
 	// Unleased tells that a server without a lease answers it too: it says
 	// nothing of what is stored.
 	Unleased bool
+	// Reads tells that a POST changes nothing.
+	Reads bool
 	// Raw leaves the body in request.raw as it came; Body is for the
 	// documentation only then.
 	Raw bool
@@ -98,6 +101,9 @@ type request struct {
 	raw   []byte // the body of a Raw route
 	query any    // *T for a Query of T; read it with queryOf
 	who   credential
+	// viewer is the administrator who sees what the person of access sees; 0
+	// for nobody.
+	viewer permission.UserID
 	// access is what the person may do, at the revision that was current when
 	// the whole request had come; nothing for nobody.
 	access permission.Access
@@ -247,7 +253,11 @@ func (a *API) serve(rt *Route, w http.ResponseWriter, hr *http.Request) {
 // took its time. Somebody who is nobody any more is refused as one who did not
 // sign in; so the access of a route that needs a credential has a graph.
 func (a *API) lookAgain(r *request) error {
-	r.access = a.store.Graph().AccessOf(r.access.User())
+	g := a.store.Graph()
+	if r.viewer != 0 && !g.AccessOf(r.viewer).Can(permission.Administer, permission.Server) {
+		return errUnauthenticated
+	}
+	r.access = g.AccessOf(r.access.User())
 	if r.access.User() == 0 && !r.route.Need.public {
 		return errUnauthenticated
 	}
@@ -264,6 +274,10 @@ func (a *API) run(rt *Route, r *request) (any, error) {
 	if r.access.User() == 0 && !rt.Need.public {
 		return nil, errUnauthenticated
 	}
+	if err := a.viewAs(r); err != nil {
+		return nil, err
+	}
+	r.http = r.http.WithContext(dataset.WithOrigin(r.ctx(), dataset.Origin{RequestID: r.rec.id, Viewer: r.viewer}))
 	var err error
 	if rt.Query != nil {
 		if r.query, err = decodeQuery(r.http.URL.Query(), rt.Query); err != nil {

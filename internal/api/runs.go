@@ -29,6 +29,7 @@ type runWire struct {
 	ID          int64              `json:"id"`
 	StartedAt   time.Time          `json:"started_at"`
 	UserID      permission.UserID  `json:"user_id"`
+	ViewerID    *permission.UserID `json:"viewer_id"`   // the administrator who asked as the person
 	DatabaseID  catalog.DatabaseID `json:"database_id"` // 0 when it did not come to one
 	CardID      *int64             `json:"card_id"`
 	DashboardID *int64             `json:"dashboard_id"`
@@ -54,7 +55,7 @@ func (a *API) runs(r *request) (any, error) {
 	}
 	answer := runsWire{Data: []runWire{}}
 	for _, v := range all {
-		answer.Data = append(answer.Data, runWire{ID: v.ID, StartedAt: v.At, UserID: v.User, DatabaseID: v.Database, CardID: v.Card, DashboardID: v.Dashboard,
+		answer.Data = append(answer.Data, runWire{ID: v.ID, StartedAt: v.At, UserID: v.User, ViewerID: v.Viewer, DatabaseID: v.Database, CardID: v.Card, DashboardID: v.Dashboard,
 			Context: v.Context, Native: v.Native, Cached: v.Cached, RowCount: v.Rows, RunningTime: float64(v.Duration) / float64(time.Millisecond),
 			Outcome: v.Outcome, Reason: v.Reason, RequestID: v.Request})
 	}

@@ -36,10 +36,9 @@ type ChoiceRequest struct {
 	Parameter       json.RawMessage
 	Fields          []catalog.FieldID
 
-	Given     map[string][]string // what is chosen for other parameters of the dashboard
-	Search    string              // only values that contain it
-	Value     string              // only this one
-	RequestID string
+	Given  map[string][]string // what is chosen for other parameters of the dashboard
+	Search string              // only values that contain it
+	Value  string              // only this one
 }
 
 // Choices are values to choose from. Each is a list of a value and, if it has
@@ -71,7 +70,7 @@ func (d *Door) Choices(ctx context.Context, who permission.UserID, r ChoiceReque
 	seen := map[string]bool{}
 	for n, q := range s.questions {
 		var out valueSink
-		ask := Request{choice: &choice{r, n}, Context: "parameter-values", RequestID: r.RequestID, MaxRows: maxFieldValues}
+		ask := Request{choice: &choice{r, n}, Context: "parameter-values", MaxRows: maxFieldValues}
 		sum, err := d.Run(ctx, who, ask, &out)
 		var wrong *QueryError
 		switch {

@@ -66,7 +66,7 @@ func TestTheLanguageRunsOnTheSample(t *testing.T) {
 func TestSQLIsASourceOfQuestions(t *testing.T) {
 	w := newWorld(t, Options{})
 	sql := native("SELECT id, organization_id, total FROM orders -- all of them")
-	saved, err := w.door.CheckSave(t.Context(), w.admin, json.RawMessage(sql), "r1")
+	saved, err := w.door.CheckSave(t.Context(), w.admin, json.RawMessage(sql))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func TestQuestionsStandOnSavedOnesOnServers(t *testing.T) {
 		}
 		card := e.cardWith(store.Card{Collection: e.open, Database: &e.id, DatasetQuery: here(``)})
 		sql := json.RawMessage(e.native("SELECT id, region, at FROM orders;"))
-		saved, err := e.door.CheckSave(t.Context(), e.admin, sql, "r1")
+		saved, err := e.door.CheckSave(t.Context(), e.admin, sql)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,6 +16,10 @@ import (
 func (d *Door) record(ctx context.Context, run store.QueryRun, sum Summary, err error) {
 	run.Rows, run.Duration, run.Cached = int64(sum.Rows), sum.Duration, sum.Kept != nil
 	run.Outcome, run.Reason = reason(err)
+	from := originOf(ctx)
+	if run.Request = from.RequestID; from.Viewer != 0 {
+		run.Viewer = &from.Viewer
+	}
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer stop()
 	d.tell(ctx, run, err)

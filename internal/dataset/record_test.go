@@ -2,7 +2,6 @@ package dataset
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -54,10 +53,14 @@ func TestNoWordOfAQuestionIsRecorded(t *testing.T) {
 
 	// The engine's words are in the log, beside the request.
 	log.Reset()
-	if _, _, err := w.run(w.admin, Request{Query: json.RawMessage(native("SELECT * FROM sekrit")), RequestID: "r-1"}); err == nil {
+	from := WithOrigin(t.Context(), Origin{RequestID: "r-1", Viewer: w.admin})
+	if _, err := w.door.Run(from, w.admin, ask(native("SELECT * FROM sekrit")), &answer{}); err == nil {
 		t.Fatal("it was answered")
 	}
 	if text := log.String(); !strings.Contains(text, "request_id=r-1") || !strings.Contains(text, "sekrit") {
 		t.Errorf("the log has %q", text)
+	}
+	if last := w.lastRun(); last.Request != "r-1" || last.Viewer == nil || *last.Viewer != w.admin {
+		t.Errorf("recorded as %+v", last)
 	}
 }

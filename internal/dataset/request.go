@@ -23,8 +23,7 @@ type Request struct {
 	// "question"; recorded, and guessed when empty. One that ends in
 	// "-download" is an export, with a row limit of its own and only as far as
 	// the person's download level goes: it must not be taken from the client.
-	Context   string
-	RequestID string // of the HTTP request; recorded
+	Context string
 
 	// choice asks for the values to choose from for a parameter instead; see
 	// [Door.Choices], which alone makes such a request.

@@ -89,7 +89,7 @@ type prepared struct {
 
 // run is what is recorded of it.
 func (p *prepared) run() store.QueryRun {
-	return store.QueryRun{At: p.at, User: p.who, Context: p.ask.context(), Request: p.ask.RequestID,
+	return store.QueryRun{At: p.at, User: p.who, Context: p.ask.context(),
 		Card: p.card, Dashboard: p.dashboard, Database: p.database, Native: p.native}
 }
 

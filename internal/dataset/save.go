@@ -27,8 +27,8 @@ type Savable struct {
 //
 // Errors: *[QueryError] of type MissingPermissions when the person may not,
 // of another type when the question is wrong.
-func (d *Door) CheckSave(ctx context.Context, who permission.UserID, question json.RawMessage, requestID string) (Savable, error) {
-	r := Request{Query: question, Context: "save", MaxRawRows: 1, RequestID: requestID}
+func (d *Door) CheckSave(ctx context.Context, who permission.UserID, question json.RawMessage) (Savable, error) {
+	r := Request{Query: question, Context: "save", MaxRawRows: 1}
 	p, err := d.prepare(ctx, who, r, d.now())
 	if p.query != nil && p.query.Native() && err != nil {
 		// Variables need no values yet.

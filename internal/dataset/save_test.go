@@ -47,7 +47,7 @@ func TestQuestionIsSavedByThoseWhoMayAskIt(t *testing.T) {
 	} {
 		for _, create := range []permission.Level{permission.None, permission.QueryBuilder, permission.Native} {
 			w.grant(permission.Unrestricted, create)
-			found, err := w.door.CheckSave(t.Context(), w.person, json.RawMessage(tt.question), "r1")
+			found, err := w.door.CheckSave(t.Context(), w.person, json.RawMessage(tt.question))
 			card := store.Card{DatasetQuery: json.RawMessage(tt.question)}
 			if can, want := w.door.CanRunAdHoc(t.Context(), w.person, card), tt.failure == "" && create >= tt.create; can != want {
 				t.Errorf("%s, %s: can run ad hoc: %v", tt.name, permission.Create.Word(create), can)

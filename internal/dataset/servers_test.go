@@ -59,7 +59,7 @@ func TestQuestionsRunOnServers(t *testing.T) {
 		if err != nil || len(values.Values) < 4 {
 			t.Errorf("values %v, %v", values, err)
 		}
-		saved, err := e.door.CheckSave(t.Context(), e.admin, json.RawMessage(e.native("SELECT id, total FROM orders")), "r1")
+		saved, err := e.door.CheckSave(t.Context(), e.admin, json.RawMessage(e.native("SELECT id, total FROM orders")))
 		if err != nil || len(saved.Columns) != 2 || saved.Columns[1].BaseType != "type/Decimal" {
 			t.Errorf("%+v, %v", saved, err)
 		}

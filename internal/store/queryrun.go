@@ -15,6 +15,7 @@ type QueryRun struct {
 	ID        int64     // set by RecordQuery
 	At        time.Time // set by RecordQuery when zero
 	User      permission.UserID
+	Viewer    *permission.UserID // the administrator who asked as the user
 	Database  catalog.DatabaseID
 	Card      *int64
 	Dashboard *int64
@@ -48,11 +49,11 @@ type Cost struct {
 // costOf is how many runs an average is made of.
 const costOf = 50
 
-const runColumns = "id, at, user_id, database_id, card_id, dashboard_id, native, cached, context, row_count, microseconds, outcome, reason, request"
+const runColumns = "id, at, user_id, database_id, card_id, dashboard_id, native, cached, context, row_count, microseconds, outcome, reason, request, viewer_id"
 
 func scanRun(row scanner) (r QueryRun, err error) {
 	var micros int64
-	err = row.Scan(&r.ID, moment{&r.At}, &r.User, &r.Database, &r.Card, &r.Dashboard, &r.Native, &r.Cached, &r.Context, &r.Rows, &micros, &r.Outcome, &r.Reason, &r.Request)
+	err = row.Scan(&r.ID, moment{&r.At}, &r.User, &r.Database, &r.Card, &r.Dashboard, &r.Native, &r.Cached, &r.Context, &r.Rows, &micros, &r.Outcome, &r.Reason, &r.Request, &r.Viewer)
 	r.Duration = time.Duration(micros) * time.Microsecond
 	return r, err
 }
@@ -65,9 +66,9 @@ func (s *Store) RecordQuery(ctx context.Context, run QueryRun) error {
 		run.At = s.now()
 	}
 	_, err := conn{s, s.notes}.exec(ctx, `insert into query_runs (at, user_id, database_id, card_id, dashboard_id, native, cached, context, row_count,
-		microseconds, outcome, reason, request) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+		microseconds, outcome, reason, request, viewer_id) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
 		run.At, run.User, run.Database, run.Card, run.Dashboard, run.Native, run.Cached, run.Context, run.Rows,
-		run.Duration.Microseconds(), run.Outcome, run.Reason, run.Request)
+		run.Duration.Microseconds(), run.Outcome, run.Reason, run.Request, run.Viewer)
 	return err
 }
 

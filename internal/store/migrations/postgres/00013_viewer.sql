@@ -1,0 +1,3 @@
+-- +goose Up
+-- The administrator who asked a question as somebody else.
+ALTER TABLE query_runs ADD COLUMN viewer_id BIGINT;
