@@ -176,7 +176,7 @@ func (w *world) batches() []batch {
 		{"data_grants", []string{"group_id", "database_id", "kind", "depth", "schema_name", "table_id", "level", "wide", "revision"}, w.grants},
 		{"sandboxes", []string{"group_id", "table_id", "policy", "revision"}, func(yield func([]any) bool) {
 			for _, p := range w.policies() {
-				policy := fmt.Sprintf(`[{"field":%d,"attribute":"org"}]`, w.field(p.table))
+				policy := fmt.Sprintf(`{"where":[{"field":%d,"attribute":"org"}]}`, w.field(p.table))
 				if !yield([]any{int64(p.group), int64(p.table), policy, int64(filled)}) {
 					return
 				}

@@ -62,7 +62,7 @@ func (b *bench) places(rows int) (s *server, all []*place, err error) {
 	return s, all, nil
 }
 
-const eventColumns = "n, n % 100, 'kind ' || n % 7, n * 0.25, case when n % 3 = 0 then null else 'a note on event ' || n end"
+const eventColumns = "n, n % 100, 'kind ' || (n % 7), n * 0.25, case when n % 3 = 0 then null else 'a note on event ' || n end"
 
 func (b *bench) placeInSQLite(s *server, rows int) (*place, error) {
 	path := filepath.Join(b.own, "events.db")
@@ -145,9 +145,9 @@ func (p *place) connect(s *server, engine string, details map[string]any) error 
 }
 
 // askFor asks and reads the answer.
-func (s *server) askFor(into any, method, path, body string) error {
+func (s *server) askFor(into any, method, path, body string, header ...string) error {
 	var text bytes.Buffer
-	if _, err := s.ask(&text, method, path, body); err != nil {
+	if _, err := s.ask(&text, method, path, body, header...); err != nil {
 		return err
 	}
 	if into == nil {
