@@ -23,23 +23,23 @@ type briefUserWire struct {
 // in both forms that clients read.
 type userWire struct {
 	briefUserWire
-	DateJoined           time.Time           `json:"date_joined"`
-	LastLogin            *time.Time          `json:"last_login"`
-	UpdatedAt            time.Time           `json:"updated_at"`
-	IsActive             bool                `json:"is_active"`
-	IsSuperuser          bool                `json:"is_superuser"`
-	IsQbnewb             bool                `json:"is_qbnewb"`
-	SSOSource            *string             `json:"sso_source"`
-	GoogleAuth           bool                `json:"google_auth"`
-	LoginAttributes      map[string]string   `json:"login_attributes"`
-	Locale               *string             `json:"locale"`
-	TenantID             *int64              `json:"tenant_id"`
-	PersonalCollectionID *int64              `json:"personal_collection_id"`
-	GroupIDs             []int64             `json:"group_ids"`
-	Memberships          []userGroupWire     `json:"user_group_memberships"`
-	HasInvitedSecondUser bool                `json:"has_invited_second_user"`
-	HasQuestionAndDash   bool                `json:"has_question_and_dashboard"`
-	StructuredAttributes map[string]attrWire `json:"structured_attributes,omitempty"`
+	DateJoined           time.Time            `json:"date_joined"`
+	LastLogin            *time.Time           `json:"last_login"`
+	UpdatedAt            time.Time            `json:"updated_at"`
+	IsActive             bool                 `json:"is_active"`
+	IsSuperuser          bool                 `json:"is_superuser"`
+	IsQbnewb             bool                 `json:"is_qbnewb"`
+	SSOSource            *string              `json:"sso_source"`
+	GoogleAuth           bool                 `json:"google_auth"`
+	LoginAttributes      map[string]attribute `json:"login_attributes"`
+	Locale               *string              `json:"locale"`
+	TenantID             *int64               `json:"tenant_id"`
+	PersonalCollectionID *int64               `json:"personal_collection_id"`
+	GroupIDs             []int64              `json:"group_ids"`
+	Memberships          []userGroupWire      `json:"user_group_memberships"`
+	HasInvitedSecondUser bool                 `json:"has_invited_second_user"`
+	HasQuestionAndDash   bool                 `json:"has_question_and_dashboard"`
+	StructuredAttributes map[string]attrWire  `json:"structured_attributes,omitempty"`
 }
 
 type userGroupWire struct {
@@ -49,9 +49,9 @@ type userGroupWire struct {
 
 // attrWire is an attribute with where it comes from.
 type attrWire struct {
-	Source string `json:"source"`
-	Frozen bool   `json:"frozen"`
-	Value  string `json:"value"`
+	Source string    `json:"source"`
+	Frozen bool      `json:"frozen"`
+	Value  attribute `json:"value"`
 }
 
 type currentUserWire struct {
@@ -87,7 +87,7 @@ func fullUser(u store.User) userWire {
 	w := userWire{
 		briefUserWire: briefUser(u), DateJoined: u.DateJoined, LastLogin: u.LastLogin, UpdatedAt: u.UpdatedAt,
 		IsActive: u.Active, IsSuperuser: u.Superuser, IsQbnewb: u.Qbnewb, SSOSource: u.SSOSource,
-		LoginAttributes: u.LoginAttributes, Locale: u.Locale, GroupIDs: []int64{}, Memberships: []userGroupWire{},
+		LoginAttributes: wireAttributes(u.LoginAttributes), Locale: u.Locale, GroupIDs: []int64{}, Memberships: []userGroupWire{},
 	}
 	if u.PersonalCollection != 0 {
 		id := int64(u.PersonalCollection)
@@ -170,7 +170,7 @@ func (a *API) getUser(r *request) (any, error) {
 	w := fullUser(u)
 	w.StructuredAttributes = map[string]attrWire{}
 	for k, v := range u.LoginAttributes {
-		w.StructuredAttributes[k] = attrWire{Source: "user", Value: v}
+		w.StructuredAttributes[k] = attrWire{Source: "user", Value: attribute(v)}
 	}
 	return w, nil
 }

@@ -119,6 +119,13 @@ func peopleAreChangedAsClientsDo(t *testing.T, w settled) {
 		t.Errorf("nulls are not given: %v", u)
 	}
 	w.admin().put(path, map[string]any{"login_attributes": map[string]any{"organization_id": "99", "role": "admin"}}).want(200)
+	u = w.admin().put(path, map[string]any{"login_attributes": map[string]any{"teams": []any{"a", 7, true}, "none": []any{}}}).want(200).object()
+	if diff := cmp.Diff(map[string]any{"teams": []any{"a", "7", "true"}, "none": []any{}}, u["login_attributes"]); diff != "" {
+		t.Errorf("lists are kept as lists: %s", diff)
+	}
+	for _, bad := range []any{[]any{""}, []any{[]any{"a"}}, []any{nil}, map[string]any{}, "a\x1fb", []any{"a\x1fb"}, make([]int, 1001)} {
+		w.admin().put(path, map[string]any{"login_attributes": map[string]any{"teams": bad}}).want(400)
+	}
 	u = w.admin().put(path, map[string]any{"login_attributes": map[string]any{"organization_id": 7}}).want(200).object()
 	if diff := cmp.Diff(map[string]any{"organization_id": "7"}, u["login_attributes"]); diff != "" {
 		t.Errorf("attributes are replaced as a whole: %s", diff)

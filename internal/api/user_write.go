@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"maps"
 	"net/http"
 	"reflect"
@@ -12,15 +13,15 @@ import (
 )
 
 // attributes are login attributes as clients send them: text, numbers and
-// booleans, all kept as text. A null is no attribute.
+// booleans, all kept as text, and lists of them. A null is no attribute.
 type attributes map[string]string
 
 func (at *attributes) fromWire(raw []byte) string {
-	values := map[string]scalar{}
+	values := map[string]attribute{}
 	var d binder
 	d.value("", raw, reflect.ValueOf(&values).Elem(), "")
 	if d.problems() != nil {
-		return "a map of texts, numbers or booleans"
+		return "a map of texts, numbers or booleans, or of lists of at most 1000 of them"
 	}
 	*at = attributes{}
 	for k, v := range values {
@@ -33,7 +34,65 @@ func (at *attributes) fromWire(raw []byte) string {
 }
 
 func (*attributes) wireSchema() schema {
-	return schema{"type": "object", "additionalProperties": schema{"type": []string{"string", "number", "boolean"}}}
+	return schema{"type": "object", "additionalProperties": (*attribute)(nil).wireSchema()}
+}
+
+// attribute is one of them: what permission.AttributeValues reads.
+type attribute string
+
+// mostItems is how many items a list may have.
+const mostItems = 1000
+
+func (at *attribute) fromWire(raw []byte) string {
+	const wanted = "a text, number or boolean, or a list of at most 1000 of them"
+	var one scalar
+	if kindOf(raw) != "an array" {
+		problem := one.fromWire(raw)
+		if strings.ContainsRune(string(one), '\x1f') {
+			problem = "a text without control characters"
+		}
+		*at = attribute(one)
+		return problem
+	}
+	var items []json.RawMessage
+	if json.Unmarshal(raw, &items) != nil || len(items) > mostItems {
+		return wanted
+	}
+	texts := make([]string, 0, len(items))
+	for _, item := range items {
+		if problem := one.fromWire(item); problem != "" || one == "" || strings.ContainsRune(string(one), '\x1f') {
+			return wanted
+		}
+		texts = append(texts, string(one))
+	}
+	*at = attribute(permission.AttributeList(texts))
+	return ""
+}
+
+func (*attribute) wireSchema() schema {
+	types := []string{"string", "number", "boolean"}
+	return schema{"type": append([]string{"array"}, types...), "items": schema{"type": types}}
+}
+
+// MarshalJSON writes a list as a list.
+func (at attribute) MarshalJSON() ([]byte, error) {
+	values, list := permission.AttributeValues(string(at))
+	if !list {
+		return json.Marshal(string(at))
+	}
+	return json.Marshal(append([]string{}, values...))
+}
+
+// wireAttributes are attributes as they are given back.
+func wireAttributes(of map[string]string) map[string]attribute {
+	if of == nil {
+		return nil
+	}
+	all := make(map[string]attribute, len(of))
+	for name, v := range of {
+		all[name] = attribute(v)
+	}
+	return all
 }
 
 // scalar is a text, number or boolean, kept as text.

@@ -36,7 +36,7 @@ type Filter struct {
 // Equality is a field that must equal a value of the person's attribute.
 type Equality struct {
 	Field catalog.FieldID
-	Value string
+	Value string // the attribute; see AttributeValues
 }
 
 // Column tells how the filter shows a column, if it does.
@@ -122,7 +122,7 @@ func (a Access) filters(t *catalog.Table, into *[]Filter, tr *trace) bool {
 				return false
 			}
 			v := a.u.Attributes[w.Attribute]
-			if v == "" {
+			if !hasValue(v) {
 				if tr != nil {
 					tr.because(fmt.Sprintf("the person has no value for the attribute %q that the sandbox of group %d needs", w.Attribute, gid))
 				}

@@ -127,6 +127,49 @@ func TestColumnsAreShownAsThePolicySays(t *testing.T) {
 	}
 }
 
+// An attribute may be a list of values, of which any may be equal.
+func TestAnAttributeCanBeAList(t *testing.T) {
+	where := []permission.AttributeEquality{{Field: 402, Attribute: "orgs"}}
+	for _, engine := range engines {
+		db := warehouseOn(t, engine)
+		for name, tt := range map[string]struct {
+			items []string
+			want  string
+		}{
+			"one":             {[]string{"8"}, "3"},
+			"several":         {[]string{"7", "8"}, "6"},
+			"none":            {nil, "!"},
+			"an empty one":    {[]string{"7", ""}, "!"},
+			"not all numbers": {[]string{"7", "8 or 1=1"}, "!"},
+			"a comma":         {[]string{"7,8"}, "!"},
+			"many":            {strings.Fields(strings.Repeat("9 ", 999) + "8"), "3"},
+		} {
+			s := policies(t, sourceOn(t, engine, tenant), tenant, map[permission.GroupID]map[catalog.TableID]permission.Policy{12: {orders: {Where: where}}})
+			u := *s.Access.Graph().User(tenant)
+			was := u
+			u.Attributes = map[string]string{"orgs": permission.AttributeList(tt.items)}
+			g, err := s.Access.Graph().Apply(permission.SetUser{From: &was, To: &u})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Access = g.AccessOf(tenant)
+			st, err := query.Compile(parse(t, `{"database":1,"type":"query","query":{"source-table":4,"aggregation":[["count"]]}}`), s)
+			if tt.want == "!" {
+				if err == nil {
+					t.Errorf("%s, %s: it is answered", engine, name)
+				}
+				continue
+			}
+			if err != nil {
+				t.Fatalf("%s, %s: %v", engine, name, err)
+			}
+			if lines, err := run(db, st); err != nil || strings.Join(lines, " ") != tt.want {
+				t.Errorf("%s, %s: %v rows, %v; want %s", engine, name, lines, err, tt.want)
+			}
+		}
+	}
+}
+
 // A table is refused when its policy cannot be applied.
 func TestAMaskThatIsNotPossibleRefuses(t *testing.T) {
 	s := policies(t, source(t, tenant), tenant, map[permission.GroupID]map[catalog.TableID]permission.Policy{12: {

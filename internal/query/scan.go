@@ -134,11 +134,19 @@ func (c *compiler) rowCondition(t *catalog.Table, filters []permission.Filter) (
 			if f == nil || f.Table != t.ID {
 				return nil, c.invalid(t, eq, "the field is no longer one of the table")
 			}
-			v, err := c.attributeValue(eq.Value, f.BaseType)
-			if err != nil {
-				return nil, c.invalid(t, eq, err.Error())
+			var either []fragment
+			values, _ := permission.AttributeValues(eq.Value)
+			for _, text := range values {
+				v, err := c.attributeValue(text, f.BaseType)
+				if err != nil {
+					return nil, c.invalid(t, eq, err.Error())
+				}
+				either = append(either, c.Dialect.exactly(classOf(f.BaseType), c.Dialect.stored(f, c.raw(f)), v))
 			}
-			all = append(all, c.Dialect.exactly(classOf(f.BaseType), c.Dialect.stored(f, c.raw(f)), v))
+			if len(either) == 0 {
+				return nil, c.invalid(t, eq, "it has no value")
+			}
+			all = append(all, balanced(" OR ", either))
 		}
 		if len(all) == 0 {
 			continue // a filter without conditions shows nothing, never everything

@@ -238,7 +238,8 @@ func (ch *checker) keeps(t catalog.TableID, allowed permission.Rows, fields, rec
 		kept := true
 		for _, eq := range filter.Where {
 			v, is := values[eq.Field]
-			kept = kept && is && v == eq.Value
+			values, _ := permission.AttributeValues(eq.Value)
+			kept = kept && is && slices.Contains(values, v)
 		}
 		if kept {
 			return true, nil

@@ -1,6 +1,9 @@
 package reference
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/sluice-bi/sluice/internal/catalog"
 	"github.com/sluice-bi/sluice/internal/permission"
 )
@@ -282,7 +285,7 @@ func Keeps(filter permission.Filter, rec Record) bool {
 		return true
 	}
 	for _, eq := range filter.Where {
-		if rec[eq.Field] != eq.Value {
+		if !slices.Contains(strings.Split(strings.TrimPrefix(eq.Value, "\x1f"), "\x1f"), rec[eq.Field]) { // a list has it before each item
 			return false
 		}
 	}

@@ -2,6 +2,7 @@ package reference
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/sluice-bi/sluice/internal/catalog"
 	"github.com/sluice-bi/sluice/internal/permission"
@@ -202,7 +203,7 @@ func (w *World) SandboxFilters(p permission.UserID, t catalog.Table) (filters []
 			// A missing or empty attribute is a refusal, also when another
 			// sandbox would have been satisfied.
 			value := w.People[p].Attributes[eq.Attribute]
-			if value == "" {
+			if value == "" || value == "\x1f" || strings.HasSuffix(value, "\x1f") || strings.Contains(value, "\x1f\x1f") {
 				return nil, false
 			}
 			filter.Where = append(filter.Where, permission.Equality{Field: eq.Field, Value: value})
