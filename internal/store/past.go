@@ -118,34 +118,26 @@ func (c conn) insertPast(ctx context.Context, p Past, state string) error {
 	return err
 }
 
-// The stored form: what people set, and where it lay.
+// The stored form: what people set, and where it lay. It is compared as a text,
+// so that the order of the fields stays.
 type (
-	cardState struct {
-		Name        string                  `json:"name"`
-		Description *string                 `json:"description,omitempty"`
-		Display     string                  `json:"display"`
-		Type        string                  `json:"type"`
-		Query       exact                   `json:"query,omitempty"`
-		QueryType   *string                 `json:"query_type,omitempty"`
-		Settings    exact                   `json:"settings,omitempty"`
-		Parameters  exact                   `json:"parameters,omitempty"`
-		Mappings    exact                   `json:"mappings,omitempty"`
-		Collection  permission.CollectionID `json:"collection"`
-		CacheTTL    *int                    `json:"cache_ttl,omitempty"`
-		Archived    bool                    `json:"archived,omitempty"`
-		TooLarge    string                  `json:"too_large,omitempty"` // the digest of what it was
-	}
-	dashboardState struct {
+	pastState struct {
 		Name             string                  `json:"name"`
 		Description      *string                 `json:"description,omitempty"`
+		Display          string                  `json:"display,omitempty"`    // of a card
+		Type             string                  `json:"type,omitempty"`       // of a card
+		Query            exact                   `json:"query,omitempty"`      // of a card
+		QueryType        *string                 `json:"query_type,omitempty"` // of a card
+		Settings         exact                   `json:"settings,omitempty"`   // of a card
 		Parameters       exact                   `json:"parameters,omitempty"`
-		Width            string                  `json:"width"`
-		AutoApplyFilters bool                    `json:"auto_apply,omitempty"`
+		Mappings         exact                   `json:"mappings,omitempty"`   // of a card
+		Width            string                  `json:"width,omitempty"`      // of a dashboard
+		AutoApplyFilters bool                    `json:"auto_apply,omitempty"` // of a dashboard
 		Collection       permission.CollectionID `json:"collection"`
 		CacheTTL         *int                    `json:"cache_ttl,omitempty"`
 		Archived         bool                    `json:"archived,omitempty"`
-		Tabs             []tabState              `json:"tabs,omitempty"`
-		Dashcards        []dashcardState         `json:"dashcards,omitempty"`
+		Tabs             []tabState              `json:"tabs,omitempty"`      // of a dashboard
+		Dashcards        []dashcardState         `json:"dashcards,omitempty"` // of a dashboard
 		TooLarge         string                  `json:"too_large,omitempty"` // the digest of what it was
 	}
 	tabState struct {
@@ -182,50 +174,45 @@ func (e *exact) UnmarshalJSON(data []byte) error {
 }
 
 func (p Past) encode() (string, error) {
-	var whole any
-	var place func(digest string) any
-	if c := p.Card; c != nil {
-		whole = cardState{c.Name, c.Description, c.Display, c.Type, exact(c.DatasetQuery), c.QueryType, exact(c.VisualizationSettings),
-			exact(c.Parameters), exact(c.ParameterMappings), c.Collection, c.CacheTTL, c.Archived, ""}
-		place = func(digest string) any { return cardState{Collection: c.Collection, TooLarge: digest} }
-	} else {
-		d := p.Dashboard
-		s := dashboardState{d.Name, d.Description, exact(d.Parameters), d.Width, d.AutoApplyFilters, d.Collection, d.CacheTTL, d.Archived, nil, nil, ""}
-		for _, t := range d.Tabs {
-			s.Tabs = append(s.Tabs, tabState{t.ID, t.Name})
-		}
-		for _, dc := range d.Dashcards {
-			s.Dashcards = append(s.Dashcards, dashcardState{dc.ID, dc.Card, dc.Tab, dc.Row, dc.Col, dc.SizeX, dc.SizeY,
-				exact(dc.VisualizationSettings), exact(dc.ParameterMappings), exact(dc.InlineParameters), dc.Series})
-		}
-		whole = s
-		place = func(digest string) any { return dashboardState{Collection: d.Collection, TooLarge: digest} }
-	}
-	data, err := json.Marshal(whole)
+	data, err := json.Marshal(p.state())
 	if len(data) > mostPast {
-		data, err = json.Marshal(place(fmt.Sprintf("%x", sha256.Sum256(data))))
+		data, err = json.Marshal(pastState{Collection: p.Collection(), TooLarge: fmt.Sprintf("%x", sha256.Sum256(data))})
 	}
 	return string(data), err
 }
 
+func (p Past) state() pastState {
+	if c := p.Card; c != nil {
+		return pastState{Name: c.Name, Description: c.Description, Display: c.Display, Type: c.Type, Query: exact(c.DatasetQuery), QueryType: c.QueryType,
+			Settings: exact(c.VisualizationSettings), Parameters: exact(c.Parameters), Mappings: exact(c.ParameterMappings),
+			Collection: c.Collection, CacheTTL: c.CacheTTL, Archived: c.Archived}
+	}
+	d := p.Dashboard
+	s := pastState{Name: d.Name, Description: d.Description, Parameters: exact(d.Parameters), Width: d.Width, AutoApplyFilters: d.AutoApplyFilters,
+		Collection: d.Collection, CacheTTL: d.CacheTTL, Archived: d.Archived}
+	for _, t := range d.Tabs {
+		s.Tabs = append(s.Tabs, tabState{ID: t.ID, Name: t.Name})
+	}
+	for _, dc := range d.Dashcards {
+		s.Dashcards = append(s.Dashcards, dashcardState{ID: dc.ID, Card: dc.Card, Tab: dc.Tab, Row: dc.Row, Col: dc.Col, SizeX: dc.SizeX, SizeY: dc.SizeY,
+			Settings: exact(dc.VisualizationSettings), Mappings: exact(dc.ParameterMappings), Parameters: exact(dc.InlineParameters), Series: dc.Series})
+	}
+	return s
+}
+
 // decode reads a stored state as the past of what of is.
 func (p *Past) decode(state json.RawMessage, of Past) error {
+	var s pastState
+	if err := json.Unmarshal(state, &s); err != nil {
+		return err
+	}
+	p.TooLarge = s.TooLarge != ""
 	if of.Card != nil {
-		var s cardState
-		if err := json.Unmarshal(state, &s); err != nil {
-			return err
-		}
-		p.TooLarge = s.TooLarge != ""
 		p.Card = &Card{ID: of.Card.ID, Name: s.Name, Description: s.Description, Display: s.Display, Type: s.Type, DatasetQuery: json.RawMessage(s.Query),
 			QueryType: s.QueryType, VisualizationSettings: json.RawMessage(s.Settings), Parameters: json.RawMessage(s.Parameters),
 			ParameterMappings: json.RawMessage(s.Mappings), Collection: s.Collection, CacheTTL: s.CacheTTL, Archived: s.Archived}
 		return nil
 	}
-	var s dashboardState
-	if err := json.Unmarshal(state, &s); err != nil {
-		return err
-	}
-	p.TooLarge = s.TooLarge != ""
 	p.Dashboard = &Dashboard{ID: of.Dashboard.ID, Name: s.Name, Description: s.Description, Parameters: json.RawMessage(s.Parameters), Width: s.Width,
 		AutoApplyFilters: s.AutoApplyFilters, Collection: s.Collection, CacheTTL: s.CacheTTL, Archived: s.Archived}
 	for i, t := range s.Tabs {
