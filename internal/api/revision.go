@@ -12,14 +12,16 @@ import (
 // one sees its revisions, but for those from when it lay in a collection that
 // they may not read; whoever may change it can bring one back.
 func revisionRoutes() []Route {
-	inQuery := func(r *request) (string, int64) {
+	inQuery := func(r *request) store.Item {
 		q := queryOf[revisionQuery](r)
-		return q.Entity, int64(q.ID)
+		return store.Item{Kind: store.Kind(q.Entity), ID: int64(q.ID)}
 	}
-	inPath := func(r *request) (string, int64) { return r.text("entity"), r.id("id") }
-	inBody := func(r *request) (string, int64) {
+	inPath := func(r *request) store.Item {
+		return store.Item{Kind: store.Kind(r.text("entity")), ID: r.id("id")}
+	}
+	inBody := func(r *request) store.Item {
 		b := bodyOf[revertWire](r)
-		return b.Entity, int64(b.ID)
+		return store.Item{Kind: store.Kind(b.Entity), ID: int64(b.ID)}
 	}
 	return []Route{
 		{Method: "GET", Path: "/api/revision", Need: revisionNeed(permission.ReadCollection, inQuery), Query: revisionQuery{}, Answer: []pastWire{},
@@ -46,20 +48,20 @@ type revised struct {
 
 // revisionNeed is the right on the collection of what the request names. It is
 // left in r.object.
-func revisionNeed(right permission.Right, named func(*request) (entity string, id int64)) Need {
+func revisionNeed(right permission.Right, named func(*request) store.Item) Need {
 	return object(right.String(), func(a *API, r *request) error {
-		entity, id := named(r)
+		item := named(r)
 		var is revised
 		var in permission.CollectionID
 		var err error
-		switch entity {
-		case "card":
+		switch item.Kind {
+		case store.OfCard:
 			var c store.Card
-			c, err = a.store.Card(r.ctx(), id)
+			c, err = a.store.Card(r.ctx(), item.ID)
 			is.card, in = &c, c.Collection
-		case "dashboard":
+		case store.OfDashboard:
 			var d store.Dashboard
-			d, err = a.store.Dashboard(r.ctx(), id)
+			d, err = a.store.Dashboard(r.ctx(), item.ID)
 			is.dashboard, in = &d, d.Collection
 		default:
 			return wrongField("entity", "value must be one of card, dashboard.")
@@ -70,11 +72,7 @@ func revisionNeed(right permission.Right, named func(*request) (entity string, i
 		if err != nil {
 			return err
 		}
-		if is.card != nil {
-			is.pasts, err = a.store.CardPasts(r.ctx(), id)
-		} else {
-			is.pasts, err = a.store.DashboardPasts(r.ctx(), id)
-		}
+		is.pasts, err = a.store.Pasts(r.ctx(), item)
 		is.pasts = slices.DeleteFunc(is.pasts, func(p store.Past) bool {
 			return !r.access.Can(permission.ReadCollection, permission.ACollection(p.Collection()))
 		})

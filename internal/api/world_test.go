@@ -457,7 +457,7 @@ func makeSettled(t *testing.T, c store.Config, dir string) fixture {
 		t.Fatal(err)
 	}
 	f.Snippet = sn.ID
-	pasts, err := w.store.CardPasts(t.Context(), f.Card)
+	pasts, err := w.store.Pasts(t.Context(), store.Item{Kind: store.OfCard, ID: f.Card})
 	if err != nil || len(pasts) != 1 {
 		t.Fatal(pasts, err)
 	}

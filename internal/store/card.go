@@ -353,23 +353,23 @@ func same[T comparable](a, b *T) bool {
 // there is none; ErrChanged when it was moved, archived or restored since it was
 // as given.
 func (s *Store) DeleteCard(ctx context.Context, who Actor, was Card) error {
-	return s.remove(ctx, who, "card", was.ID, was.Collection, was.Archived)
+	return s.remove(ctx, who, Item{OfCard, was.ID}, was.Collection, was.Archived)
 }
 
 // remove deletes content for good that lies where it was decided that who may
 // do so, and notes it.
-func (s *Store) remove(ctx context.Context, who Actor, kind string, id int64, from permission.CollectionID, archived bool) error {
-	now := s.now()
+func (s *Store) remove(ctx context.Context, who Actor, what Item, from permission.CollectionID, archived bool) error {
+	now, kind := s.now(), string(what.Kind)
 	return s.tx(ctx, func(c conn) error {
-		n, err := c.exec(ctx, "delete from "+kind+"s where id = $1 and coalesce(collection_id, 0) = $2 and archived = $3", id, from, archived)
+		n, err := c.exec(ctx, "delete from "+kind+"s where id = $1 and coalesce(collection_id, 0) = $2 and archived = $3", what.ID, from, archived)
 		if err == nil && n == 0 {
-			if _, err = one(ctx, c, value[int64], "select id from "+kind+"s where id = $1", id); err == nil {
-				err = fmt.Errorf("%s %d: %w", kind, id, ErrChanged)
+			if _, err = one(ctx, c, value[int64], "select id from "+kind+"s where id = $1", what.ID); err == nil {
+				err = fmt.Errorf("%s %d: %w", kind, what.ID, ErrChanged)
 			}
 		}
 		if err != nil {
 			return err
 		}
-		return recordEvent(ctx, c, AuditEvent{At: now, Kind: kind, Actor: who, Details: fmt.Appendf(nil, `{"id":%d,"deleted":true}`, id)})
+		return recordEvent(ctx, c, AuditEvent{At: now, Kind: kind, Actor: who, Details: fmt.Appendf(nil, `{"id":%d,"deleted":true}`, what.ID)})
 	})
 }

@@ -382,5 +382,5 @@ func (d Dashboard) enters(was Dashboard) bool {
 // DeleteDashboard removes a dashboard for good, with the questions that live
 // in it. Errors as DeleteCard.
 func (s *Store) DeleteDashboard(ctx context.Context, who Actor, was Dashboard) error {
-	return s.remove(ctx, who, "dashboard", was.ID, was.Collection, was.Archived)
+	return s.remove(ctx, who, Item{OfDashboard, was.ID}, was.Collection, was.Archived)
 }

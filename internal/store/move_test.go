@@ -113,7 +113,7 @@ func TestCardsAreMovedAllOrNone(t *testing.T) {
 		}
 		bo := storetest.Person(t, s, "bo")
 		check(t, s.MoveCards(ctx, store.Actor{User: bo.ID}, []store.Card{c, b, a, old}, to))
-		past := must[[]store.Past](t)(s.CardPasts(ctx, a.ID))
+		past := must[[]store.Past](t)(s.Pasts(ctx, store.Item{Kind: store.OfCard, ID: a.ID}))
 		if past[0].User != bo.ID || past[0].Collection() != to || past[1].Collection() != from {
 			t.Errorf("the move is not in the history: %+v", past)
 		}

@@ -39,34 +39,28 @@ func (p Past) Collection() permission.CollectionID {
 	return p.Dashboard.Collection
 }
 
-// CardPasts lists what a card was, newest first; the first is what it is.
-func (s *Store) CardPasts(ctx context.Context, id int64) ([]Past, error) {
-	return s.pasts(ctx, Past{Card: &Card{ID: id}})
-}
-
-// DashboardPasts lists what a dashboard was, newest first; the first is what it
+// Pasts lists what a card or dashboard was, newest first; the first is what it
 // is.
-func (s *Store) DashboardPasts(ctx context.Context, id int64) ([]Past, error) {
-	return s.pasts(ctx, Past{Dashboard: &Dashboard{ID: id}})
-}
-
-func (s *Store) pasts(ctx context.Context, of Past) ([]Past, error) {
-	column, id := of.item()
+func (s *Store) Pasts(ctx context.Context, of Item) ([]Past, error) {
+	column, err := of.Kind.column()
+	if err != nil {
+		return nil, err
+	}
 	return list(ctx, s.reader(), func(row scanner) (p Past, err error) {
 		var state json.RawMessage
 		if err := row.Scan(&p.ID, moment{&p.At}, &p.User, &p.Creation, &p.Reversion, document{&state}); err != nil {
 			return p, err
 		}
 		return p, p.decode(state, of)
-	}, "select id, at, coalesce(user_id, 0), creation, reversion, state from pasts where "+column+" = $1 order by id desc", id)
+	}, "select id, at, coalesce(user_id, 0), creation, reversion, state from pasts where "+column+" = $1 order by id desc", of.ID)
 }
 
-// item is the column that names whose past it is, and what stands there.
-func (p Past) item() (column string, id int64) {
+// item is what has the past.
+func (p Past) item() Item {
 	if p.Card != nil {
-		return "card_id", p.Card.ID
+		return Item{OfCard, p.Card.ID}
 	}
-	return "dashboard_id", p.Dashboard.ID
+	return Item{OfDashboard, p.Dashboard.ID}
 }
 
 // keepFirst keeps what was created.
@@ -92,8 +86,12 @@ func (c conn) keep(ctx context.Context, who Actor, before, after Past) error {
 	if err != nil || was == is {
 		return err
 	}
-	column, id := after.item()
-	last, err := one(ctx, c, value[string], "select state from pasts where "+column+" = $1 order by id desc limit 1", id)
+	of := after.item()
+	column, err := of.Kind.column()
+	if err != nil {
+		return err
+	}
+	last, err := one(ctx, c, value[string], "select state from pasts where "+column+" = $1 order by id desc limit 1", of.ID)
 	if otherwise(err, nil) != nil {
 		return err
 	}
@@ -107,15 +105,56 @@ func (c conn) keep(ctx context.Context, who Actor, before, after Past) error {
 		return err
 	}
 	_, err = c.exec(ctx, fmt.Sprintf(`delete from pasts where %[1]s = $1 and id <
-		(select min(id) from (select id from pasts where %[1]s = $1 order by id desc limit %[2]d) as newest)`, column, mostPasts), id)
+		(select min(id) from (select id from pasts where %[1]s = $1 order by id desc limit %[2]d) as newest)`, column, mostPasts), of.ID)
 	return err
 }
 
 func (c conn) insertPast(ctx context.Context, p Past, state string) error {
-	column, id := p.item()
-	_, err := c.exec(ctx, "insert into pasts ("+column+", at, user_id, creation, reversion, state) values ($1, $2, $3, $4, $5, $6)",
-		id, p.At, null(p.User), p.Creation, p.Reversion, state)
+	of := p.item()
+	column, err := of.Kind.column()
+	if err != nil {
+		return err
+	}
+	_, err = c.exec(ctx, "insert into pasts ("+column+", at, user_id, creation, reversion, state) values ($1, $2, $3, $4, $5, $6)",
+		of.ID, p.At, null(p.User), p.Creation, p.Reversion, state)
 	return err
+}
+
+// Edit is who changed something last, and when.
+type Edit struct {
+	User permission.UserID
+	At   time.Time
+}
+
+// LastEdits tells of cards and dashboards who changed them last. What nobody is
+// known to have changed has no entry.
+func (s *Store) LastEdits(ctx context.Context, items []Item) (map[Item]Edit, error) {
+	ids := map[Kind][]int64{}
+	for _, i := range items {
+		ids[i.Kind] = append(ids[i.Kind], i.ID)
+	}
+	edits := map[Item]Edit{}
+	for _, kind := range []Kind{OfCard, OfDashboard} {
+		column, err := kind.column()
+		if err != nil {
+			return nil, err
+		}
+		for _, part := range chunks(ids[kind]) {
+			var w where
+			in(&w, column, part)
+			_, err := list(ctx, s.reader(), func(row scanner) (struct{}, error) {
+				var id int64
+				var e Edit
+				err := row.Scan(&id, &e.User, moment{&e.At})
+				edits[Item{kind, id}] = e
+				return struct{}{}, err
+			}, "select "+column+", user_id, at from pasts where user_id is not null and id in (select max(id) from pasts"+w.String()+" group by "+column+")", w.args...)
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	return edits, nil
 }
 
 // The stored form: what people set, and where it lay. It is compared as a text,
@@ -200,20 +239,19 @@ func (p Past) state() pastState {
 	return s
 }
 
-// decode reads a stored state as the past of what of is.
-func (p *Past) decode(state json.RawMessage, of Past) error {
+func (p *Past) decode(state json.RawMessage, of Item) error {
 	var s pastState
 	if err := json.Unmarshal(state, &s); err != nil {
 		return err
 	}
 	p.TooLarge = s.TooLarge != ""
-	if of.Card != nil {
-		p.Card = &Card{ID: of.Card.ID, Name: s.Name, Description: s.Description, Display: s.Display, Type: s.Type, DatasetQuery: json.RawMessage(s.Query),
+	if of.Kind == OfCard {
+		p.Card = &Card{ID: of.ID, Name: s.Name, Description: s.Description, Display: s.Display, Type: s.Type, DatasetQuery: json.RawMessage(s.Query),
 			QueryType: s.QueryType, VisualizationSettings: json.RawMessage(s.Settings), Parameters: json.RawMessage(s.Parameters),
 			ParameterMappings: json.RawMessage(s.Mappings), Collection: s.Collection, CacheTTL: s.CacheTTL, Archived: s.Archived}
 		return nil
 	}
-	p.Dashboard = &Dashboard{ID: of.Dashboard.ID, Name: s.Name, Description: s.Description, Parameters: json.RawMessage(s.Parameters), Width: s.Width,
+	p.Dashboard = &Dashboard{ID: of.ID, Name: s.Name, Description: s.Description, Parameters: json.RawMessage(s.Parameters), Width: s.Width,
 		AutoApplyFilters: s.AutoApplyFilters, Collection: s.Collection, CacheTTL: s.CacheTTL, Archived: s.Archived}
 	for i, t := range s.Tabs {
 		p.Dashboard.Tabs = append(p.Dashboard.Tabs, Tab{ID: t.ID, Name: t.Name, Position: i})

@@ -51,7 +51,7 @@ func TestEveryWriteOfACardIsKept(t *testing.T) {
 		refused(t, second(s.UpdateCard(ctx, one, is, store.CardUpdate{Name: ptr(" ")})), "name", "non-blank")
 		is = must[store.Card](t)(s.UpdateCard(ctx, one, is, store.CardUpdate{Name: ptr("A"), Reversion: true}))
 		is = must[store.Card](t)(s.UpdateCard(ctx, one, is, store.CardUpdate{Archived: ptr(true)}))
-		pasts := must[[]store.Past](t)(s.CardPasts(ctx, first.ID))
+		pasts := must[[]store.Past](t)(s.Pasts(ctx, store.Item{Kind: store.OfCard, ID: first.ID}))
 		if got, want := told(pasts), fmt.Sprintf("1 A; 1 A reverted; %d B; 1 A created; ", bo.ID); got != want {
 			t.Fatalf("kept %s, want %s", got, want)
 		}
@@ -68,14 +68,14 @@ func TestEveryWriteOfACardIsKept(t *testing.T) {
 		for i := range 20 {
 			is = must[store.Card](t)(s.UpdateCard(ctx, one, is, store.CardUpdate{Name: ptr(fmt.Sprint(i))}))
 		}
-		if pasts = must[[]store.Past](t)(s.CardPasts(ctx, is.ID)); len(pasts) != 15 || pasts[0].Card.Name != "19" || pasts[14].Card.Name != "5" {
+		if pasts = must[[]store.Past](t)(s.Pasts(ctx, store.Item{Kind: store.OfCard, ID: is.ID})); len(pasts) != 15 || pasts[0].Card.Name != "19" || pasts[14].Card.Name != "5" {
 			t.Errorf("%d are kept, %s", len(pasts), told(pasts))
 		}
-		if got := told(must[[]store.Past](t)(s.CardPasts(ctx, other.ID))); got != "1 other created; " {
+		if got := told(must[[]store.Past](t)(s.Pasts(ctx, store.Item{Kind: store.OfCard, ID: other.ID}))); got != "1 other created; " {
 			t.Errorf("of the other card is kept %s", got)
 		}
 		check(t, s.DeleteCard(ctx, one, is))
-		if pasts = must[[]store.Past](t)(s.CardPasts(ctx, is.ID)); len(pasts) != 0 {
+		if pasts = must[[]store.Past](t)(s.Pasts(ctx, store.Item{Kind: store.OfCard, ID: is.ID})); len(pasts) != 0 {
 			t.Errorf("of a deleted card is kept %s", told(pasts))
 		}
 	})
@@ -94,7 +94,7 @@ func TestEveryWriteOfADashboardIsKept(t *testing.T) {
 			Width: "full", CollectionPosition: ptr(2), CacheTTL: ptr(7), Tabs: []store.Tab{{ID: -1, Name: "first"}, {ID: -2, Name: "second"}},
 			Dashcards: []store.Dashcard{{Card: a, Tab: ptr(int64(-2)), Row: 1, Col: 2, SizeX: 3, SizeY: 4, VisualizationSettings: json.RawMessage(`{"a": 1}`),
 				ParameterMappings: json.RawMessage(`[ ]`), InlineParameters: json.RawMessage(`["p"]`), Series: []int64{*b}}, {Card: b, SizeX: 1, SizeY: 1}}}))
-		pasts := must[[]store.Past](t)(s.DashboardPasts(ctx, d.ID))
+		pasts := must[[]store.Past](t)(s.Pasts(ctx, store.Item{Kind: store.OfDashboard, ID: d.ID}))
 		unset := []cmp.Option{cmpopts.IgnoreFields(store.Dashboard{}, "Creator", "CollectionPosition", "EntityID", "CreatedAt", "UpdatedAt"),
 			cmpopts.IgnoreFields(store.Dashcard{}, "EntityID", "CreatedAt", "UpdatedAt"), cmpopts.IgnoreFields(store.Tab{}, "EntityID")}
 		if diff := cmp.Diff([]store.Past{{ID: pasts[0].ID, At: d.CreatedAt, User: 1, Creation: true, Dashboard: &d}}, pasts, unset...); diff != "" {
@@ -105,7 +105,7 @@ func TestEveryWriteOfADashboardIsKept(t *testing.T) {
 		d = must[store.Dashboard](t)(s.Dashboard(ctx, d.ID))
 		d = must[store.Dashboard](t)(s.UpdateDashboard(ctx, who, d, store.DashboardUpdate{Name: ptr("E")}))
 		d = must[store.Dashboard](t)(s.UpdateDashboard(ctx, who, d, store.DashboardUpdate{Dashcards: d.Dashcards, Tabs: d.Tabs})) // which is nothing
-		pasts = must[[]store.Past](t)(s.DashboardPasts(ctx, d.ID))
+		pasts = must[[]store.Past](t)(s.Pasts(ctx, store.Item{Kind: store.OfDashboard, ID: d.ID}))
 		if got, want := told(pasts), "1 E; 0 D; 1 D created; "; got != want {
 			t.Fatalf("kept %s, want %s", got, want)
 		}
@@ -120,14 +120,14 @@ func TestEveryWriteOfADashboardIsKept(t *testing.T) {
 		d = must[store.Dashboard](t)(s.UpdateDashboard(ctx, who, d, store.DashboardUpdate{Dashcards: large(5 << 20), Collection: &c.ID}))
 		d = must[store.Dashboard](t)(s.UpdateDashboard(ctx, who, d, store.DashboardUpdate{Dashcards: large(6 << 20)}))
 		d = must[store.Dashboard](t)(s.UpdateDashboard(ctx, who, d, store.DashboardUpdate{Dashcards: large(1)}))
-		pasts = must[[]store.Past](t)(s.DashboardPasts(ctx, d.ID))
+		pasts = must[[]store.Past](t)(s.Pasts(ctx, store.Item{Kind: store.OfDashboard, ID: d.ID}))
 		for i, tooLarge := range []bool{false, true, true, false, false, false} {
 			if pasts[i].TooLarge != tooLarge || pasts[i].Dashboard.Name == "" != tooLarge || i < 3 && pasts[i].Collection() != c.ID {
 				t.Errorf("%d: kept %+v", i, pasts[i])
 			}
 		}
 		check(t, s.DeleteDashboard(ctx, who, d))
-		if pasts = must[[]store.Past](t)(s.DashboardPasts(ctx, d.ID)); len(pasts) != 0 {
+		if pasts = must[[]store.Past](t)(s.Pasts(ctx, store.Item{Kind: store.OfDashboard, ID: d.ID})); len(pasts) != 0 {
 			t.Errorf("of a deleted dashboard is kept %s", told(pasts))
 		}
 	})
