@@ -115,7 +115,7 @@ func takeOver(to *store.Dashboard, from store.Dashboard, copied map[int64]bool) 
 	for i, dc := range from.Dashcards {
 		n := store.Dashcard{ID: int64(-1 - i), Row: dc.Row, Col: dc.Col, SizeX: dc.SizeX, SizeY: dc.SizeY}
 		if !locked(dc, has) { // else what was set speaks of a card that is left out
-			n.VisualizationSettings, n.ParameterMappings, n.InlineParameters = dc.VisualizationSettings, dc.ParameterMappings, dc.InlineParameters
+			n.DashcardSettings = dc.DashcardSettings
 		}
 		if dc.Card != nil {
 			if !has(*dc.Card) {

@@ -174,7 +174,7 @@ func (a *API) dashcards(r *request, stored []store.Dashcard, list []dashcardSetW
 		dc, old := &next[i], was[next[i].ID]
 		if locked(old, may) {
 			if slices.Equal(cardsOf(*dc), cardsOf(old)) {
-				dc.VisualizationSettings, dc.ParameterMappings, dc.InlineParameters = old.VisualizationSettings, old.ParameterMappings, old.InlineParameters
+				dc.DashcardSettings = old.DashcardSettings
 			} else {
 				list[i].only(dc)
 			}
@@ -225,8 +225,7 @@ func cardsOf(dc store.Dashcard) []int64 {
 // may be none.
 func (w dashcardSetWire) over(old store.Dashcard) store.Dashcard {
 	dc := store.Dashcard{ID: int64(w.ID), Card: (*int64)(w.CardID), Tab: (*int64)(w.DashboardTabID), Row: w.Row, Col: w.Col,
-		SizeX: w.SizeX, SizeY: w.SizeY, VisualizationSettings: old.VisualizationSettings, ParameterMappings: old.ParameterMappings,
-		InlineParameters: old.InlineParameters, Series: old.Series}
+		SizeX: w.SizeX, SizeY: w.SizeY, DashcardSettings: old.DashcardSettings, Series: old.Series}
 	if v, given := w.VisualizationSettings.Get(); given {
 		dc.VisualizationSettings = json.RawMessage(v)
 	}
@@ -248,6 +247,6 @@ func (w dashcardSetWire) over(old store.Dashcard) store.Dashcard {
 // only leaves of what is set for the dashcard what the body has sent: what was
 // stored was set for a card that the person may not read.
 func (w dashcardSetWire) only(dc *store.Dashcard) {
-	dc.VisualizationSettings = json.RawMessage(w.VisualizationSettings.Value)
-	dc.ParameterMappings, dc.InlineParameters = sent(w.ParameterMappings), sent(w.InlineParameters)
+	dc.DashcardSettings = store.DashcardSettings{VisualizationSettings: json.RawMessage(w.VisualizationSettings.Value),
+		ParameterMappings: sent(w.ParameterMappings), InlineParameters: sent(w.InlineParameters)}
 }

@@ -120,9 +120,9 @@ func (a *API) pastDashcards(r *request, stored, past []store.Dashcard, tabs map[
 		n := dc
 		n.Series = slices.DeleteFunc(slices.Clone(dc.Series), func(id int64) bool { return !returns(id) })
 		if locked(dc, func(id int64) bool { return readable[id] }) {
-			n.VisualizationSettings, n.ParameterMappings, n.InlineParameters = nil, nil, nil
+			n.DashcardSettings = store.DashcardSettings{}
 			if slices.Equal(cardsOf(n), cardsOf(old)) {
-				n.VisualizationSettings, n.ParameterMappings, n.InlineParameters = old.VisualizationSettings, old.ParameterMappings, old.InlineParameters
+				n.DashcardSettings = old.DashcardSettings
 			}
 		}
 		if !there {

@@ -27,9 +27,9 @@ func (w *world) choosingBoard(parameters string) store.Dashboard {
 	}
 	board, err := w.store.CreateDashboard(w.t.Context(), store.Actor{User: w.admin}, store.Dashboard{Name: "x", Creator: w.admin, Collection: w.open,
 		Parameters: json.RawMessage(parameters), Dashcards: []store.Dashcard{
-			{Card: &card.ID, SizeX: 1, SizeY: 1, ParameterMappings: json.RawMessage("[" + goes("org", card.ID, "orders.organization_id", "") + "," +
-				goes("category", card.ID, "products.category", "orders.product_id") + "]")},
-			{Card: &locked.ID, SizeX: 1, SizeY: 1, ParameterMappings: json.RawMessage("[" + goes("locked", locked.ID, "people.email", "orders.person_id") + "]")},
+			{Card: &card.ID, SizeX: 1, SizeY: 1, DashcardSettings: store.DashcardSettings{ParameterMappings: json.RawMessage("[" + goes("org", card.ID, "orders.organization_id", "") + "," +
+				goes("category", card.ID, "products.category", "orders.product_id") + "]")}},
+			{Card: &locked.ID, SizeX: 1, SizeY: 1, DashcardSettings: store.DashcardSettings{ParameterMappings: json.RawMessage("[" + goes("locked", locked.ID, "people.email", "orders.person_id") + "]")}},
 		}})
 	if err != nil {
 		w.t.Fatal(err)
@@ -379,8 +379,8 @@ func TestALimitGoesOverItsOwnKey(t *testing.T) {
 	}
 	board, err := w.store.CreateDashboard(t.Context(), store.Actor{User: w.admin}, store.Dashboard{Name: "x", Creator: w.admin, Collection: w.open,
 		Parameters: json.RawMessage(`[{"id":"note","type":"string/="},{"id":"payer","type":"id"},{"id":"receiver","type":"id"}]`),
-		Dashcards: []store.Dashcard{{Card: &card.ID, SizeX: 1, SizeY: 1, ParameterMappings: json.RawMessage("[" + goes("note", "parcels.note", "") + "," +
-			goes("payer", "people.id", "parcels.payer") + "," + goes("receiver", "people.id", "parcels.receiver") + "]")}}})
+		Dashcards: []store.Dashcard{{Card: &card.ID, SizeX: 1, SizeY: 1, DashcardSettings: store.DashcardSettings{ParameterMappings: json.RawMessage("[" + goes("note", "parcels.note", "") + "," +
+			goes("payer", "people.id", "parcels.payer") + "," + goes("receiver", "people.id", "parcels.receiver") + "]")}}}})
 	if err != nil {
 		t.Fatal(err)
 	}

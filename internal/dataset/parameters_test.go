@@ -26,9 +26,9 @@ func TestSavedQuestionTakesTheParametersThatItDeclares(t *testing.T) {
 	board, err := w.store.CreateDashboard(t.Context(), store.Actor{User: w.admin}, store.Dashboard{Name: "Board", Collection: w.open,
 		Parameters: json.RawMessage(`[{"id":"p1","type":"string/=","slug":"category"},{"id":"p2","type":"string/=","slug":"vendor","default":["Dunmore"]},{"id":"p3","type":"string/=","slug":"idle"}]`),
 		Dashcards: []store.Dashcard{
-			{Card: &plain.ID, SizeX: 4, SizeY: 4, ParameterMappings: json.RawMessage(fmt.Sprintf(`[{"parameter_id":"p1","card_id":%d,"target":%s}]`, plain.ID, category))},
-			{Card: &plain.ID, SizeX: 4, SizeY: 4, Row: 4, ParameterMappings: json.RawMessage(fmt.Sprintf(`[{"parameter_id":"p2","card_id":%d,"target":%s}]`, plain.ID, vendor))},
-			{Card: &sql.ID, SizeX: 4, SizeY: 4, Row: 8, ParameterMappings: json.RawMessage(fmt.Sprintf(`[{"parameter_id":"p1","card_id":%d,"target":["variable",["template-tag","category"]]}]`, sql.ID))},
+			{Card: &plain.ID, SizeX: 4, SizeY: 4, DashcardSettings: store.DashcardSettings{ParameterMappings: json.RawMessage(fmt.Sprintf(`[{"parameter_id":"p1","card_id":%d,"target":%s}]`, plain.ID, category))}},
+			{Card: &plain.ID, SizeX: 4, SizeY: 4, Row: 4, DashcardSettings: store.DashcardSettings{ParameterMappings: json.RawMessage(fmt.Sprintf(`[{"parameter_id":"p2","card_id":%d,"target":%s}]`, plain.ID, vendor))}},
+			{Card: &sql.ID, SizeX: 4, SizeY: 4, Row: 8, DashcardSettings: store.DashcardSettings{ParameterMappings: json.RawMessage(fmt.Sprintf(`[{"parameter_id":"p1","card_id":%d,"target":["variable",["template-tag","category"]]}]`, sql.ID))}},
 		}})
 	if err != nil {
 		t.Fatal(err)

@@ -183,8 +183,8 @@ func TestADashboardsListsAreComplete(t *testing.T) {
 		u := store.DashboardUpdate{}
 		u.Tabs = []store.Tab{{ID: -1, Name: "first"}, {ID: -2, Name: "second"}}
 		u.Dashcards = []store.Dashcard{
-			{ID: 0, Card: &a, Tab: ptr(int64(-2)), Row: 1, Col: 2, SizeX: 3, SizeY: 4, VisualizationSettings: json.RawMessage(`{"a": 1}`),
-				ParameterMappings: json.RawMessage(`[]`), InlineParameters: json.RawMessage(`["p"]`), Series: []int64{c, b}},
+			{ID: 0, Card: &a, Tab: ptr(int64(-2)), Row: 1, Col: 2, SizeX: 3, SizeY: 4, DashcardSettings: store.DashcardSettings{VisualizationSettings: json.RawMessage(`{"a": 1}`),
+				ParameterMappings: json.RawMessage(`[]`), InlineParameters: json.RawMessage(`["p"]`)}, Series: []int64{c, b}},
 			{ID: -1, Tab: ptr(int64(-1)), SizeX: 1, SizeY: 1}, // a text
 			{ID: -1, Card: &a, Tab: ptr(int64(-1)), SizeX: 1, SizeY: 1},
 		}
@@ -316,7 +316,7 @@ func TestAnUpdateHoldsOnlyForWhatWasChecked(t *testing.T) {
 		}
 
 		card := must[store.Card](t)(s.CreateCard(ctx, admin, store.Card{Name: "card"})).ID
-		on := []store.Dashcard{{Card: &card, SizeX: 1, SizeY: 1, ParameterMappings: mapped}}
+		on := []store.Dashcard{{Card: &card, SizeX: 1, SizeY: 1, DashcardSettings: store.DashcardSettings{ParameterMappings: mapped}}}
 		for _, c := range []struct {
 			name    string
 			between func(was store.Dashboard) store.DashboardUpdate
@@ -393,8 +393,8 @@ func TestADashboardIsSavedWithItsCardsOrNotAtAll(t *testing.T) {
 		mappings := json.RawMessage(fmt.Sprintf(`[{"parameter_id":"p","card_id":-2,"target":["x", 1.0]},{"card_id":"-1"},{"card_id":%d},{"card_id":null}]`, old.ID))
 		plain := json.RawMessage(fmt.Sprintf(`[ {"card_id": %d} ]`, old.ID))
 		n := store.Dashboard{Name: "Board", Dashcards: []store.Dashcard{
-			{ID: -1, Card: ptr(int64(-2)), SizeX: 1, SizeY: 1, Series: []int64{-1, old.ID}, ParameterMappings: mappings},
-			{ID: -2, Card: &old.ID, SizeX: 1, SizeY: 1, ParameterMappings: plain}}}
+			{ID: -1, Card: ptr(int64(-2)), SizeX: 1, SizeY: 1, Series: []int64{-1, old.ID}, DashcardSettings: store.DashcardSettings{ParameterMappings: mappings}},
+			{ID: -2, Card: &old.ID, SizeX: 1, SizeY: 1, DashcardSettings: store.DashcardSettings{ParameterMappings: plain}}}}
 		refused(t, second(s.CreateDashboard(ctx, who, n, card(-1, "first"), card(-2, " "))), "name", "non-blank")
 		missing := n
 		missing.Dashcards = append(slices.Clone(n.Dashcards), store.Dashcard{ID: -3, Card: ptr(int64(-3)), SizeX: 1, SizeY: 1})

@@ -45,18 +45,24 @@ type Tab struct {
 
 // Dashcard is a card, or a text without card, at a place of a dashboard.
 type Dashcard struct {
-	ID                    int64
-	Card                  *int64
-	Tab                   *int64
-	Row, Col              int
-	SizeX, SizeY          int
+	ID           int64
+	Card         *int64
+	Tab          *int64
+	Row, Col     int
+	SizeX, SizeY int
+	DashcardSettings
+	Series    []int64 // further cards drawn with Card
+	EntityID  string
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// DashcardSettings is what is set for a dashcard. All of it speaks of its cards,
+// so that it is kept, copied and left out as a whole.
+type DashcardSettings struct {
 	VisualizationSettings json.RawMessage
 	ParameterMappings     json.RawMessage
 	InlineParameters      json.RawMessage
-	Series                []int64 // further cards drawn with Card
-	EntityID              string
-	CreatedAt             time.Time
-	UpdatedAt             time.Time
 }
 
 // DashboardUpdate changes a dashboard; what is nil stays as it is. Tabs and

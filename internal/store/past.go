@@ -258,7 +258,8 @@ func (p *Past) decode(state json.RawMessage, of Item) error {
 	}
 	for _, d := range s.Dashcards {
 		p.Dashboard.Dashcards = append(p.Dashboard.Dashcards, Dashcard{ID: d.ID, Card: d.Card, Tab: d.Tab, Row: d.Row, Col: d.Col, SizeX: d.SizeX, SizeY: d.SizeY,
-			VisualizationSettings: json.RawMessage(d.Settings), ParameterMappings: json.RawMessage(d.Mappings), InlineParameters: json.RawMessage(d.Parameters), Series: d.Series})
+			Series: d.Series, DashcardSettings: DashcardSettings{VisualizationSettings: json.RawMessage(d.Settings),
+				ParameterMappings: json.RawMessage(d.Mappings), InlineParameters: json.RawMessage(d.Parameters)}})
 	}
 	return nil
 }

@@ -92,8 +92,8 @@ func TestEveryWriteOfADashboardIsKept(t *testing.T) {
 		a, b := card("a"), card("b")
 		d := must[store.Dashboard](t)(s.CreateDashboard(ctx, who, store.Dashboard{Name: "D", Parameters: json.RawMessage(`[ {"id":"p"}]`), AutoApplyFilters: true,
 			Width: "full", CollectionPosition: ptr(2), CacheTTL: ptr(7), Tabs: []store.Tab{{ID: -1, Name: "first"}, {ID: -2, Name: "second"}},
-			Dashcards: []store.Dashcard{{Card: a, Tab: ptr(int64(-2)), Row: 1, Col: 2, SizeX: 3, SizeY: 4, VisualizationSettings: json.RawMessage(`{"a": 1}`),
-				ParameterMappings: json.RawMessage(`[ ]`), InlineParameters: json.RawMessage(`["p"]`), Series: []int64{*b}}, {Card: b, SizeX: 1, SizeY: 1}}}))
+			Dashcards: []store.Dashcard{{Card: a, Tab: ptr(int64(-2)), Row: 1, Col: 2, SizeX: 3, SizeY: 4, DashcardSettings: store.DashcardSettings{VisualizationSettings: json.RawMessage(`{"a": 1}`),
+				ParameterMappings: json.RawMessage(`[ ]`), InlineParameters: json.RawMessage(`["p"]`)}, Series: []int64{*b}}, {Card: b, SizeX: 1, SizeY: 1}}}))
 		pasts := must[[]store.Past](t)(s.Pasts(ctx, store.Item{Kind: store.OfDashboard, ID: d.ID}))
 		unset := []cmp.Option{cmpopts.IgnoreFields(store.Dashboard{}, "Creator", "CollectionPosition", "EntityID", "CreatedAt", "UpdatedAt"),
 			cmpopts.IgnoreFields(store.Dashcard{}, "EntityID", "CreatedAt", "UpdatedAt"), cmpopts.IgnoreFields(store.Tab{}, "EntityID")}
@@ -115,7 +115,7 @@ func TestEveryWriteOfADashboardIsKept(t *testing.T) {
 		// Of one that is very large it is kept that there was something, and where.
 		c := folder(t, s, "C", permission.Root)
 		large := func(n int) []store.Dashcard {
-			return []store.Dashcard{{SizeX: 1, SizeY: 1, VisualizationSettings: json.RawMessage(`{"text":"` + strings.Repeat("x", n) + `"}`)}}
+			return []store.Dashcard{{SizeX: 1, SizeY: 1, DashcardSettings: store.DashcardSettings{VisualizationSettings: json.RawMessage(`{"text":"` + strings.Repeat("x", n) + `"}`)}}}
 		}
 		d = must[store.Dashboard](t)(s.UpdateDashboard(ctx, who, d, store.DashboardUpdate{Dashcards: large(5 << 20), Collection: &c.ID}))
 		d = must[store.Dashboard](t)(s.UpdateDashboard(ctx, who, d, store.DashboardUpdate{Dashcards: large(6 << 20)}))
