@@ -138,11 +138,6 @@ func (s *Store) Cards(ctx context.Context, q CardQuery) ([]Card, error) {
 func (s *Store) CreateCard(ctx context.Context, who Actor, n Card) (made Card, err error) {
 	now := s.now()
 	err = s.tx(ctx, func(c conn) error {
-		if n.CollectionPosition != nil {
-			if err := c.lockPins(ctx); err != nil {
-				return err
-			}
-		}
 		made, err = c.createCard(ctx, who, n, now)
 		return err
 	})
@@ -153,10 +148,13 @@ func (c conn) createCard(ctx context.Context, who Actor, n Card, now time.Time) 
 	if n.Creator == 0 {
 		n.Creator = who.User
 	}
+	if err := c.enter(ctx, place{}, n.place(), false); err != nil {
+		return Card{}, err
+	}
 	if err := c.checkCard(ctx, &n, Card{}); err != nil {
 		return Card{}, err
 	}
-	if err := c.repin(ctx, pin{}, n.pin()); err != nil {
+	if err := c.repin(ctx, place{}, n.place()); err != nil {
 		return Card{}, err
 	}
 	made, err := one(ctx, c, scanCard, `insert into cards (name, name_fold, description, display, dataset_query, visualization_settings,
@@ -184,15 +182,8 @@ func (c conn) createCard(ctx context.Context, who Actor, n Card, now time.Time) 
 func (s *Store) UpdateCard(ctx context.Context, who Actor, was Card, u CardUpdate) (is Card, err error) {
 	now := s.now()
 	err = s.tx(ctx, func(c conn) error {
-		if u.CollectionPosition != nil || u.over(was).pin() != was.pin() {
-			if err := c.lockPins(ctx); err != nil {
-				return err
-			}
-		}
-		if n := u.over(was); n.enters(was) {
-			if err := c.checkPlace(ctx, n.Collection); err != nil {
-				return err
-			}
+		if err := c.enter(ctx, was.place(), u.over(was).place(), u.CollectionPosition != nil); err != nil {
+			return err
 		}
 		// Writing the row first makes whatever else would change it wait.
 		is, err = one(ctx, c, scanCard, "update cards set updated_at = $1 where id = $2 returning "+cardColumns, now, was.ID)
@@ -206,7 +197,7 @@ func (s *Store) UpdateCard(ctx context.Context, who Actor, was Card, u CardUpdat
 		if err := c.checkCard(ctx, &n, is); err != nil {
 			return err
 		}
-		if err := c.repin(ctx, is.pin(), n.pin()); err != nil {
+		if err := c.repin(ctx, is.place(), n.place()); err != nil {
 			return err
 		}
 		is, err = one(ctx, c, scanCard, `update cards set name = $1, name_fold = $2, description = $3, display = $4, dataset_query = $5,
@@ -239,7 +230,7 @@ func (u CardUpdate) stale(was, is Card) bool {
 		asks && (!bytes.Equal(is.DatasetQuery, was.DatasetQuery) || !bytes.Equal(is.Parameters, was.Parameters))
 }
 
-func (c Card) pin() pin { return pinOf(c.Collection, c.CollectionPosition, c.Archived) }
+func (c Card) place() place { return place{c.Collection, c.CollectionPosition, c.Archived} }
 
 // over is the card with the changes.
 func (u CardUpdate) over(c Card) Card {
@@ -289,22 +280,12 @@ func (c conn) checkCard(ctx context.Context, n *Card, was Card) error {
 	if n.Table != nil && !same(n.Table, was.Table) && cat.Table(*n.Table) == nil {
 		return invalid("table_id", "There is no table %d.", *n.Table)
 	}
-	if n.enters(was) {
-		if err := c.checkPlace(ctx, n.Collection); err != nil {
-			return err
-		}
-	}
 	if n.Dashboard != nil && !same(n.Dashboard, was.Dashboard) {
 		if _, err := one(ctx, c, value[int64], "select id from dashboards where id = $1", *n.Dashboard); err != nil {
 			return otherwise(err, invalid("dashboard_id", "There is no dashboard %d.", *n.Dashboard))
 		}
 	}
 	return nil
-}
-
-// enters tells whether a card is put into its collection that was not in it.
-func (n Card) enters(was Card) bool {
-	return !n.Archived && (was.ID == 0 || was.Archived || n.Collection != was.Collection)
 }
 
 // checkPlace refuses a collection that content cannot be put into. Until the

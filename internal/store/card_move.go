@@ -44,7 +44,7 @@ func (s *Store) MoveCards(ctx context.Context, who Actor, cards []Card, to permi
 			if next != nil && !is.Archived {
 				last++
 				next = &last
-				if err := c.repin(ctx, is.pin(), pin{}); err != nil {
+				if err := c.repin(ctx, is.place(), place{}); err != nil {
 					return err
 				}
 			}

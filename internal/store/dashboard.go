@@ -181,25 +181,23 @@ func (s *Store) Dashboards(ctx context.Context, q DashboardQuery) ([]Dashboard, 
 }
 
 // CreateDashboard makes a dashboard, with the tabs and dashcards it is given,
-// and saves the cards with it: all or nothing. Dashcards and their mappings name
-// those cards by the ids that they are given with, such as those of the cards
-// that they are copies of. Creator is who when zero. Errors as
-// UpdateDashboard and CreateCard, but for ErrNotFound and ErrChanged.
+// and saves the cards with it, which are not pinned: all or nothing. Dashcards
+// and their mappings name those cards by the ids that they are given with, such
+// as those of the cards that they are copies of. Creator is who when zero.
+// Errors as UpdateDashboard and CreateCard, but for ErrNotFound and ErrChanged.
 func (s *Store) CreateDashboard(ctx context.Context, who Actor, n Dashboard, cards ...Card) (made Dashboard, err error) {
 	if n.Creator == 0 {
 		n.Creator = who.User
 	}
 	now := s.now()
 	err = s.tx(ctx, func(c conn) error {
-		if n.CollectionPosition != nil {
-			if err := c.lockPins(ctx); err != nil {
-				return err
-			}
-		}
-		if err := c.checkDashboard(ctx, &n, Dashboard{}); err != nil {
+		if err := c.enter(ctx, place{}, n.place(), false); err != nil {
 			return err
 		}
-		if err := c.repin(ctx, pin{}, n.pin()); err != nil {
+		if err := checkDashboard(&n); err != nil {
+			return err
+		}
+		if err := c.repin(ctx, place{}, n.place()); err != nil {
 			return err
 		}
 		saved := map[int64]int64{}
@@ -280,21 +278,14 @@ func remapped(mappings json.RawMessage, id func(int64) int64) json.RawMessage {
 // UpdateDashboard changes a dashboard that was as given when it was decided
 // that who may change it so. Nothing is written, and the error is ErrChanged,
 // when it was moved, archived or restored since, or got other dashcards or
-// parameters and the update has some: both together say who may filter what. ErrNotFound; *InvalidError for a blank name,
-// a collection or card that is missing or archived, an id that is not of this
-// dashboard.
+// parameters and the update has some: both together say who may filter what.
+// ErrNotFound; *InvalidError for a blank name, a collection or card that is
+// missing or archived, an id that is not of this dashboard.
 func (s *Store) UpdateDashboard(ctx context.Context, who Actor, was Dashboard, u DashboardUpdate) (is Dashboard, err error) {
 	now := s.now()
 	err = s.tx(ctx, func(c conn) error {
-		if u.CollectionPosition != nil || u.over(was).pin() != was.pin() {
-			if err := c.lockPins(ctx); err != nil {
-				return err
-			}
-		}
-		if n := u.over(was); n.enters(was) {
-			if err := c.checkPlace(ctx, n.Collection); err != nil {
-				return err
-			}
+		if err := c.enter(ctx, was.place(), u.over(was).place(), u.CollectionPosition != nil); err != nil {
+			return err
 		}
 		// Writing the row first makes whatever else would change it wait.
 		changed, err := c.exec(ctx, "update dashboards set updated_at = $1 where id = $2", now, was.ID)
@@ -313,10 +304,10 @@ func (s *Store) UpdateDashboard(ctx context.Context, who Actor, was Dashboard, u
 			return fmt.Errorf("dashboard %d: %w", was.ID, ErrChanged)
 		}
 		before, n := Past{At: was.UpdatedAt, Dashboard: new(is)}, u.over(is)
-		if err := c.checkDashboard(ctx, &n, is); err != nil {
+		if err := checkDashboard(&n); err != nil {
 			return err
 		}
-		if err := c.repin(ctx, is.pin(), n.pin()); err != nil {
+		if err := c.repin(ctx, is.place(), n.place()); err != nil {
 			return err
 		}
 		err = c.execOne(ctx, `update dashboards set name = $1, name_fold = $2, description = $3, parameters = $4, width = $5, auto_apply_filters = $6,
@@ -338,7 +329,7 @@ func (s *Store) UpdateDashboard(ctx context.Context, who Actor, was Dashboard, u
 	return is, err
 }
 
-func (d Dashboard) pin() pin { return pinOf(d.Collection, d.CollectionPosition, d.Archived) }
+func (d Dashboard) place() place { return place{d.Collection, d.CollectionPosition, d.Archived} }
 
 // over is the dashboard with the changes; its lists are those of the update.
 func (u DashboardUpdate) over(d Dashboard) Dashboard {
@@ -365,24 +356,15 @@ func (d Dashcard) same(o Dashcard) bool {
 }
 
 // checkDashboard fills in what may be left out and refuses what cannot be
-// saved. What was so before is not asked again.
-func (c conn) checkDashboard(ctx context.Context, n *Dashboard, was Dashboard) error {
+// saved.
+func checkDashboard(n *Dashboard) error {
 	if blank(n.Name) {
 		return invalid("name", "value must be a non-blank string.")
 	}
 	if n.Width == "" {
 		n.Width = "fixed"
 	}
-	if n.enters(was) {
-		return c.checkPlace(ctx, n.Collection)
-	}
 	return nil
-}
-
-// enters tells whether a dashboard is put into its collection that was not in
-// it.
-func (d Dashboard) enters(was Dashboard) bool {
-	return !d.Archived && (was.ID == 0 || was.Archived || d.Collection != was.Collection)
 }
 
 // DeleteDashboard removes a dashboard for good, with the questions that live

@@ -7,6 +7,20 @@ import (
 	"github.com/sluice-bi/sluice/internal/permission"
 )
 
+// place is where a card or dashboard lies. Its zero value is that of one which
+// is not made yet.
+type place struct {
+	collection permission.CollectionID
+	position   *int
+	archived   bool
+}
+
+// enters tells whether something is put into its collection that was not in it.
+// What is made at the top enters nothing: that is always there.
+func (p place) enters(was place) bool {
+	return !p.archived && (was.archived || p.collection != was.collection)
+}
+
 // pin is where a card or dashboard stands among what is pinned in its
 // collection. Its zero position is not pinned.
 type pin struct {
@@ -14,12 +28,27 @@ type pin struct {
 	position   int
 }
 
-// pinOf is the pin of something; what is in the trash has none.
-func pinOf(collection permission.CollectionID, position *int, archived bool) pin {
-	if position == nil || archived {
+// pin is the pin of something; what is in the trash has none.
+func (p place) pin() pin {
+	if p.position == nil || p.archived {
 		return pin{}
 	}
-	return pin{collection, *position}
+	return pin{p.collection, *p.position}
+}
+
+// enter begins a write that makes the place of something another one, or pins
+// it: it locks what the write may need, always in this order, before any row of
+// cards and dashboards is locked. It refuses a collection that cannot be entered.
+func (c conn) enter(ctx context.Context, was, is place, pins bool) error {
+	if pins || is.pin() != was.pin() {
+		if err := c.lockPins(ctx); err != nil {
+			return err
+		}
+	}
+	if is.enters(was) {
+		return c.checkPlace(ctx, is.collection)
+	}
+	return nil
 }
 
 // lockPins makes those who pin, unpin, move, and archive or delete whole
@@ -32,7 +61,8 @@ func (c conn) lockPins(ctx context.Context) error {
 // repin makes room for something that is about to be pinned, moved or
 // unpinned: what stands behind the place that it leaves moves up, what stands
 // at its new place and behind it moves down.
-func (c conn) repin(ctx context.Context, was, is pin) error {
+func (c conn) repin(ctx context.Context, before, after place) error {
+	was, is := before.pin(), after.pin()
 	if was == is {
 		return nil
 	}
