@@ -130,8 +130,8 @@ func (a *API) updateField(r *request) (any, error) {
 	if err := oneWord("has_field_values", b.HasFieldValues.Ptr(), "none", "list", "search", "auto-list"); err != nil {
 		return nil, err
 	}
-	u := store.FieldUpdate{DisplayName: b.DisplayName, Description: patch(b.Description), SemanticType: patch(b.SemanticType),
-		VisibilityType: b.VisibilityType, HasFieldValues: patch(b.HasFieldValues), PointsOfInterest: patch(b.PointsOfInterest), Caveats: patch(b.Caveats)}
+	u := store.FieldUpdate{DisplayName: b.DisplayName, Description: b.Description.Change(), SemanticType: b.SemanticType.Change(),
+		VisibilityType: b.VisibilityType, HasFieldValues: b.HasFieldValues.Change(), PointsOfInterest: b.PointsOfInterest.Change(), Caveats: b.Caveats.Change()}
 	if b.TargetID.Set {
 		u.Target = new((*catalog.FieldID)(nil))
 		if v, given := b.TargetID.Get(); given {

@@ -189,14 +189,6 @@ type tableUpdateWire struct {
 	Caveats          Opt[string] `json:"caveats" rule:"max=65536"`
 }
 
-// patch is what a field of a body asks to change: nil when it was not there.
-func patch[T any](o Opt[T]) **T {
-	if !o.Set {
-		return nil
-	}
-	return new(o.Ptr())
-}
-
 func (a *API) updateTable(r *request) (any, error) {
 	b := bodyOf[tableUpdateWire](r)
 	if v, given := b.VisibilityType.Get(); given && v != "hidden" && v != "technical" && v != "cruft" {
@@ -206,8 +198,8 @@ func (a *API) updateTable(r *request) (any, error) {
 		return nil, err
 	}
 	t, err := a.store.UpdateTable(r.ctx(), r.actor(), catalog.TableID(r.id("id")), store.TableUpdate{DisplayName: b.DisplayName,
-		Description: patch(b.Description), EntityType: patch(b.EntityType), FieldOrder: b.FieldOrder, VisibilityType: patch(b.VisibilityType),
-		PointsOfInterest: patch(b.PointsOfInterest), Caveats: patch(b.Caveats)})
+		Description: b.Description.Change(), EntityType: b.EntityType.Change(), FieldOrder: b.FieldOrder, VisibilityType: b.VisibilityType.Change(),
+		PointsOfInterest: b.PointsOfInterest.Change(), Caveats: b.Caveats.Change()})
 	if err != nil {
 		return nil, err
 	}
