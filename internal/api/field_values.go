@@ -31,12 +31,14 @@ func fieldValueRoutes() []Route {
 		{Method: "DELETE", Path: "/api/field/{id}/dimension", Need: describe,
 			Summary: "Show a field's values as they are", handle: (*API).deleteDimension},
 		{Method: "POST", Path: "/api/field/{id}/rescan_values", Need: describe, Answer: statusWire{},
-			Summary: "Nothing: the values of a field are always those of now", handle: (*API).valuesAreOfNow},
+			Summary: "Read the values of a field again; they are always read afresh", handle: (*API).valuesAreOfNow},
 		{Method: "POST", Path: "/api/field/{id}/discard_values", Need: describe, Answer: statusWire{},
-			Summary: "Nothing: no list of a field's values is kept", handle: (*API).valuesAreOfNow},
+			Summary: "Forget the values of a field; none are kept", handle: (*API).valuesAreOfNow},
 	}
 }
 
+// valuesAreOfNow has nothing to do: the values of fields are read for each person
+// who asks for them, and not kept.
 func (a *API) valuesAreOfNow(*request) (any, error) { return statusWire{"success"}, nil }
 
 // fieldValuesWire is the values of a field, each in a list of its own, with the

@@ -28,9 +28,9 @@ func tableRoutes() []Route {
 		{Method: "GET", Path: "/api/table/{id}/related", Need: see, Answer: relatedWire{},
 			Summary: "List the tables and metrics that have to do with a table", handle: (*API).relatedToTable},
 		{Method: "POST", Path: "/api/table/{id}/rescan_values", Need: describe, Answer: statusWire{},
-			Summary: "Read the values of a table's fields again; they are always read afresh", handle: (*API).rescanTable},
+			Summary: "Read the values of a table's fields again; they are always read afresh", handle: (*API).valuesAreOfNow},
 		{Method: "POST", Path: "/api/table/{id}/discard_values", Need: describe, Answer: statusWire{},
-			Summary: "Forget the values of a table's fields; none are kept", handle: (*API).rescanTable},
+			Summary: "Forget the values of a table's fields; none are kept", handle: (*API).valuesAreOfNow},
 	}
 }
 
@@ -249,7 +249,3 @@ func (a *API) foreignKeys(r *request) (any, error) {
 	}
 	return list, nil
 }
-
-// rescanTable has nothing to do: the values of fields are read for each person
-// who asks for them, and not kept.
-func (a *API) rescanTable(*request) (any, error) { return statusWire{"success"}, nil }
