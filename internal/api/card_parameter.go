@@ -17,23 +17,19 @@ import (
 // mayParametrise tells whether the person may give the card its parameters in
 // place of those that the same question had.
 func (a *API) mayParametrise(r *request, had json.RawMessage, c store.Card) error {
-	return a.mayFilter(r, dataset.Filters(had), dataset.Filters(c.Parameters), func() (store.Card, bool) { return c, true })
+	return a.mayFilter(r, dataset.Filters(had), dataset.Filters(c.Parameters), &c)
 }
 
 // mayMap tells whether the person may connect the parameters of a dashboard to
 // its cards as in next. Of cards are those on it that the person may read.
 func (a *API) mayMap(r *request, stored, next store.Dashboard, cards []store.Card) error {
-	by := map[int64]store.Card{}
+	by := map[int64]*store.Card{}
 	for _, c := range cards {
-		by[c.ID] = c
+		by[c.ID] = &c
 	}
 	had, wants := filtersOf(stored), filtersOf(next)
 	for id, filters := range wants {
-		err := a.mayFilter(r, had[id], filters, func() (store.Card, bool) {
-			c, readable := by[id]
-			return c, readable
-		})
-		if err != nil {
+		if err := a.mayFilter(r, had[id], filters, by[id]); err != nil {
 			return err
 		}
 	}
@@ -56,13 +52,13 @@ func filtersOf(d store.Dashboard) map[int64]map[dataset.Filter]bool {
 
 // mayFilter asks for the right to ask the card's question anew with each filter
 // by a column that is wanted and was not there, be it only by another
-// comparison.
-func (a *API) mayFilter(r *request, had, wants map[dataset.Filter]bool, card func() (store.Card, bool)) error {
+// comparison. Of a card that the person may not read, which is nil, it has none.
+func (a *API) mayFilter(r *request, had, wants map[dataset.Filter]bool, card *store.Card) error {
 	for f := range wants {
 		if had[f] || !f.Target.Column() {
 			continue
 		}
-		if c, readable := card(); !readable || !a.door.CanFilter(r.ctx(), r.access.User(), c, f.Target) {
+		if card == nil || !a.door.CanFilter(r.ctx(), r.access.User(), *card, f.Target) {
 			return errForbidden
 		}
 	}
