@@ -100,25 +100,24 @@ func costOf(c store.Cost) *costWire {
 // cardsWire is the answer with cards that the person may read.
 func (a *API) cardsWire(r *request, cards []store.Card) ([]cardWire, error) {
 	var people []permission.UserID
-	folders := []permission.CollectionID{}
+	ids := []permission.CollectionID{}
 	for _, c := range cards {
 		people = append(people, c.Creator)
-		folders = append(folders, c.Collection)
+		ids = append(ids, c.Collection)
 	}
 	creators, err := a.creators(r, people)
 	if err != nil {
 		return nil, err
 	}
-	collections, err := a.folders(r, folders)
+	collections, err := a.folders(r, ids)
 	if err != nil {
 		return nil, err
 	}
 	list := make([]cardWire, 0, len(cards))
 	for _, c := range cards {
-		w := a.cardOf(r, c)
+		w := a.cardOf(r, c, collections.archived(c.Collection))
 		w.Creator = creators[c.Creator]
 		w.Collection = collections[c.Collection]
-		w.CanRestore = w.CanRestore && (w.Collection == nil || !w.Collection.Archived)
 		if c.ArchivedDirectly { // reference 2.5
 			w.Collection = new(trashWire())
 		}
@@ -127,21 +126,26 @@ func (a *API) cardsWire(r *request, cards []store.Card) ([]cardWire, error) {
 	return list, nil
 }
 
-// folders loads the collections with these ids, as the person sees them. Root
-// has no entry.
-func (a *API) folders(r *request, ids []permission.CollectionID) (map[permission.CollectionID]*collectionWire, error) {
+// folders are collections as the person sees them. Root has no entry.
+type folders map[permission.CollectionID]*collectionWire
+
+// archived tells whether the collection is in the trash.
+func (f folders) archived(id permission.CollectionID) bool { return f[id] != nil && f[id].Archived }
+
+// folders loads the collections with these ids.
+func (a *API) folders(r *request, ids []permission.CollectionID) (folders, error) {
 	all, err := a.store.Collections(r.ctx(), store.CollectionQuery{Archived: store.WithArchived, IDs: ids})
 	if err != nil {
 		return nil, err
 	}
-	by := make(map[permission.CollectionID]*collectionWire, len(all))
+	by := make(folders, len(all))
 	for _, c := range all {
 		by[c.ID] = new(collectionOf(r.access, c))
 	}
 	return by, nil
 }
 
-func (a *API) cardOf(r *request, c store.Card) cardWire {
+func (a *API) cardOf(r *request, c store.Card, closed bool) cardWire {
 	writes := r.access.Can(permission.CurateCollection, permission.ACollection(c.Collection))
 	w := cardWire{
 		ID: c.ID, EntityID: c.EntityID, Name: c.Name, Description: c.Description, Type: cardType(c), Display: c.Display,
@@ -151,7 +155,7 @@ func (a *API) cardOf(r *request, c store.Card) cardWire {
 		CollectionID: nullRoot(c.Collection), CollectionPosition: c.CollectionPosition, CollectionPreview: true,
 		DashboardID: c.Dashboard, CacheTTL: c.CacheTTL, Archived: c.Archived, ArchivedDirectly: c.ArchivedDirectly,
 		CreatorID: c.Creator, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt,
-		CanWrite: writes, CanRestore: writes && c.ArchivedDirectly, CanDelete: writes && c.Archived,
+		CanWrite: writes, CanRestore: restorable(writes, c.ArchivedDirectly, closed), CanDelete: writes && c.Archived,
 	}
 	// Where the results are hidden, so are the names of their columns, and the
 	// table below saved questions that the person may not read.

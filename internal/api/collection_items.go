@@ -98,8 +98,14 @@ func (a *API) listItems(r *request, q *itemsQuery, in *permission.CollectionID, 
 	if err != nil {
 		return nil, err
 	}
-	items, err := a.itemCollections(r, in, archived)
-	if err != nil {
+	var items []itemWire
+	var closed []store.Collection
+	if archived {
+		if closed, err = a.store.Collections(r.ctx(), store.CollectionQuery{Archived: store.OnlyArchived}); err != nil {
+			return nil, err
+		}
+		items = archivedCollections(r.access, closed, in)
+	} else if items, err = a.itemCollections(r, *in); err != nil {
 		return nil, err
 	}
 	which, right := store.NotArchived, permission.ReadCollection
@@ -108,7 +114,7 @@ func (a *API) listItems(r *request, q *itemsQuery, in *permission.CollectionID, 
 	}
 	may := func(c permission.CollectionID) bool { return r.access.Can(right, permission.ACollection(c)) }
 	if in == nil || may(*in) {
-		content, err := a.itemContent(r, in, which, may)
+		content, err := a.itemContent(r, in, which, closed, may)
 		if err != nil {
 			return nil, err
 		}
@@ -223,34 +229,33 @@ func lacking[T any](a, b *T) int {
 
 // itemCollections lists the collections that the person sees in another one.
 // Personal ones are nobody's children.
-func (a *API) itemCollections(r *request, in *permission.CollectionID, archived bool) ([]itemWire, error) {
-	if !archived {
-		tree, err := a.visibleTree(r, collectionListQuery{})
-		if err != nil || tree[*in] == nil {
-			return nil, err
-		}
-		var items []itemWire
-		for _, n := range tree[*in].Children {
-			if n.PersonalOwnerID == nil {
-				item := collectionItem(n.collectionWire, nullRoot(*in))
-				item.Here, item.Below = n.Here, n.Below
-				items = append(items, item)
-			}
-		}
-		return items, nil
-	}
-	all, err := a.store.Collections(r.ctx(), store.CollectionQuery{Archived: store.OnlyArchived})
-	if err != nil {
+func (a *API) itemCollections(r *request, in permission.CollectionID) ([]itemWire, error) {
+	tree, err := a.visibleTree(r, collectionListQuery{})
+	if err != nil || tree[in] == nil {
 		return nil, err
 	}
 	var items []itemWire
-	for _, c := range all {
-		if r.access.Can(permission.CurateCollection, permission.ACollection(c.ID)) && inTrash(c.ArchivedDirectly, c.Parent, in) {
-			w := collectionOf(r.access, c)
-			items = append(items, collectionItem(w, w.ParentID))
+	for _, n := range tree[in].Children {
+		if n.PersonalOwnerID == nil {
+			item := collectionItem(n.collectionWire, nullRoot(in))
+			item.Here, item.Below = n.Here, n.Below
+			items = append(items, item)
 		}
 	}
 	return items, nil
+}
+
+// archivedCollections lists those of the archived collections that the person
+// sees in another one, or in the trash.
+func archivedCollections(access permission.Access, closed []store.Collection, in *permission.CollectionID) []itemWire {
+	var items []itemWire
+	for _, c := range closed {
+		if access.Can(permission.CurateCollection, permission.ACollection(c.ID)) && inTrash(c.ArchivedDirectly, c.Parent, in) {
+			w := collectionOf(access, c)
+			items = append(items, collectionItem(w, w.ParentID))
+		}
+	}
+	return items
 }
 
 // inTrash tells whether something archived is listed there: in the trash what
@@ -270,7 +275,9 @@ func collectionItem(c collectionWire, in *permission.CollectionID) itemWire {
 }
 
 // itemContent lists the cards and dashboards in a collection, or of the trash.
-func (a *API) itemContent(r *request, in *permission.CollectionID, which store.Archived, may func(permission.CollectionID) bool) ([]itemWire, error) {
+// Closed are the archived collections, where what is archived is looked for.
+func (a *API) itemContent(r *request, in *permission.CollectionID, which store.Archived, closed []store.Collection,
+	may func(permission.CollectionID) bool) ([]itemWire, error) {
 	cards, err := a.store.Cards(r.ctx(), store.CardQuery{Archived: which, Collection: in})
 	if err != nil {
 		return nil, err
@@ -279,55 +286,35 @@ func (a *API) itemContent(r *request, in *permission.CollectionID, which store.A
 	if err != nil {
 		return nil, err
 	}
-	closed, err := a.archivedFolders(r, which)
-	if err != nil {
-		return nil, err
+	archived := make(map[permission.CollectionID]bool, len(closed))
+	for _, c := range closed {
+		archived[c.ID] = true
 	}
 	var items []itemWire
 	for _, c := range cards {
 		if may(c.Collection) && (in != nil || c.ArchivedDirectly) && c.Dashboard == nil {
-			items = append(items, cardItem(r.access, c).restorable(!closed[c.Collection]))
+			items = append(items, cardItem(r.access, c, archived[c.Collection]))
 		}
 	}
 	for _, d := range dashboards {
 		if may(d.Collection) && (in != nil || d.ArchivedDirectly) {
-			items = append(items, dashboardItem(r.access, d).restorable(!closed[d.Collection]))
+			items = append(items, dashboardItem(r.access, d, archived[d.Collection]))
 		}
 	}
 	return items, nil
 }
 
-// archivedFolders are the archived collections, where what is archived is
-// looked for: nothing is restored into one.
-func (a *API) archivedFolders(r *request, which store.Archived) (map[permission.CollectionID]bool, error) {
-	closed := map[permission.CollectionID]bool{}
-	if which == store.NotArchived {
-		return closed, nil
-	}
-	all, err := a.store.Collections(r.ctx(), store.CollectionQuery{Archived: store.OnlyArchived})
-	for _, c := range all {
-		closed[c.ID] = true
-	}
-	return closed, err
-}
-
-// restorable is the item where its collection takes it back, or does not.
-func (i itemWire) restorable(there bool) itemWire {
-	i.CanRestore = i.CanRestore && there
-	return i
-}
-
-func cardItem(access permission.Access, c store.Card) itemWire {
+func cardItem(access permission.Access, c store.Card, closed bool) itemWire {
 	writes := access.Can(permission.CurateCollection, permission.ACollection(c.Collection))
 	return itemWire{ID: c.ID, Model: cardModel(c), Name: c.Name, Description: c.Description, EntityID: c.EntityID,
 		CollectionID: nullRoot(c.Collection), CollectionPosition: c.CollectionPosition, CollectionPreview: true, Archived: c.Archived,
-		CanWrite: writes, CanRestore: writes && c.ArchivedDirectly, CanDelete: writes && c.Archived,
+		CanWrite: writes, CanRestore: restorable(writes, c.ArchivedDirectly, closed), CanDelete: writes && c.Archived,
 		UpdatedAt: &c.UpdatedAt, Display: &c.Display, DatabaseID: c.Database, Type: new(cardType(c))}
 }
 
-func dashboardItem(access permission.Access, d store.Dashboard) itemWire {
+func dashboardItem(access permission.Access, d store.Dashboard, closed bool) itemWire {
 	writes := access.Can(permission.CurateCollection, permission.ACollection(d.Collection))
 	return itemWire{ID: d.ID, Model: "dashboard", Name: d.Name, Description: d.Description, EntityID: d.EntityID,
 		CollectionID: nullRoot(d.Collection), CollectionPosition: d.CollectionPosition, Archived: d.Archived,
-		CanWrite: writes, CanRestore: writes && d.ArchivedDirectly, CanDelete: writes && d.Archived, UpdatedAt: &d.UpdatedAt}
+		CanWrite: writes, CanRestore: restorable(writes, d.ArchivedDirectly, closed), CanDelete: writes && d.Archived, UpdatedAt: &d.UpdatedAt}
 }

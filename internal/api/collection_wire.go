@@ -79,10 +79,14 @@ func collectionOf(access permission.Access, c store.Collection) collectionWire {
 	if c.Owner != 0 {
 		w.PersonalOwnerID = &c.Owner
 	}
-	w.CanRestore = c.ArchivedDirectly && !c.ParentArchived && w.CanWrite && curatesBelow(access, c.ID) == nil
+	w.CanRestore = restorable(w.CanWrite, c.ArchivedDirectly, c.ParentArchived) && curatesBelow(access, c.ID) == nil
 	w.CanDelete = c.Archived && access.Can(permission.Administer, permission.Server)
 	return w
 }
+
+// restorable tells whether something can be taken out of the trash to where it
+// lies: by who writes there, and not into a collection that is archived itself.
+func restorable(writes, directly, closed bool) bool { return writes && directly && !closed }
 
 // collectionNow is the collection after a write by the person, under the
 // rights that the write left.

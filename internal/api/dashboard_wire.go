@@ -101,10 +101,9 @@ func (a *API) dashboardsWire(r *request, dashboards []store.Dashboard) ([]dashbo
 	}
 	list := make([]dashboardWire, 0, len(dashboards))
 	for _, d := range dashboards {
-		w := dashboardOf(r.access, d)
+		w := dashboardOf(r.access, d, collections.archived(d.Collection))
 		w.Creator = creators[d.Creator]
 		w.Collection = collections[d.Collection]
-		w.CanRestore = w.CanRestore && (w.Collection == nil || !w.Collection.Archived)
 		if d.ArchivedDirectly { // reference 2.5
 			w.Collection = new(trashWire())
 		}
@@ -113,14 +112,14 @@ func (a *API) dashboardsWire(r *request, dashboards []store.Dashboard) ([]dashbo
 	return list, nil
 }
 
-func dashboardOf(access permission.Access, d store.Dashboard) dashboardWire {
+func dashboardOf(access permission.Access, d store.Dashboard, closed bool) dashboardWire {
 	writes := access.Can(permission.CurateCollection, permission.ACollection(d.Collection))
 	w := dashboardWire{
 		ID: d.ID, EntityID: d.EntityID, Name: d.Name, Description: d.Description, Parameters: rawOr(d.Parameters, "[]"),
 		Width: d.Width, AutoApplyFilters: d.AutoApplyFilters, CollectionID: nullRoot(d.Collection),
 		CollectionPosition: d.CollectionPosition, CacheTTL: d.CacheTTL, Archived: d.Archived, ArchivedDirectly: d.ArchivedDirectly,
 		CreatorID: d.Creator, CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt, ParamFields: map[string]any{},
-		CanWrite: writes, CanRestore: writes && d.ArchivedDirectly, CanDelete: writes && d.Archived,
+		CanWrite: writes, CanRestore: restorable(writes, d.ArchivedDirectly, closed), CanDelete: writes && d.Archived,
 	}
 	if w.Width == "" {
 		w.Width = "fixed"
