@@ -77,13 +77,9 @@ func bookmarkNeed() Need {
 }
 
 func (a *API) listBookmarks(r *request) (any, error) {
-	all, err := a.store.Bookmarks(r.ctx(), r.access.User())
+	items, err := a.store.Bookmarks(r.ctx(), r.access.User())
 	if err != nil {
 		return nil, err
-	}
-	var items []store.Item
-	for _, b := range all {
-		items = append(items, b.Item)
 	}
 	seen, err := a.things(r, items)
 	if err != nil {
@@ -100,7 +96,7 @@ func (a *API) listBookmarks(r *request) (any, error) {
 
 func (a *API) addBookmark(r *request) (any, error) {
 	t := r.object.(thing)
-	_, err := a.store.AddBookmark(r.ctx(), r.access.User(), t.Item)
+	err := a.store.AddBookmark(r.ctx(), r.access.User(), t.Item)
 	if errors.Is(err, store.ErrConflict) {
 		return nil, plain{http.StatusBadRequest, "Bookmark already exists"}
 	}
@@ -140,8 +136,8 @@ func (a *API) orderBookmarks(r *request) (any, error) {
 func (a *API) bookmarks(r *request) (map[store.Item]bool, error) {
 	all, err := a.store.Bookmarks(r.ctx(), r.access.User())
 	marked := make(map[store.Item]bool, len(all))
-	for _, b := range all {
-		marked[b.Item] = true
+	for _, item := range all {
+		marked[item] = true
 	}
 	return marked, err
 }

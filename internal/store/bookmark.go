@@ -3,42 +3,32 @@ package store
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/sluice-bi/sluice/internal/permission"
 )
 
-// Bookmark is something that a person marked to find it again.
-type Bookmark struct {
-	Item
-	ID        int64
-	CreatedAt time.Time
-}
-
 // Bookmarks lists what the person has marked: first what they have put in an
 // order, then the rest, the last marked first. It asks nobody whether the
 // person may see it still.
-func (s *Store) Bookmarks(ctx context.Context, who permission.UserID) ([]Bookmark, error) {
-	return list(ctx, s.reader(), func(row scanner) (b Bookmark, err error) {
+func (s *Store) Bookmarks(ctx context.Context, who permission.UserID) ([]Item, error) {
+	return list(ctx, s.reader(), func(row scanner) (Item, error) {
 		ids := make([]*int64, len(kinds)-1)
-		err = row.Scan(&b.ID, moment{&b.CreatedAt}, &ids[0], &ids[1], &ids[2])
-		b.Item = itemIs(ids)
-		return b, err
-	}, `select id, created_at, card_id, dashboard_id, collection_id from bookmarks where user_id = $1
+		err := row.Scan(&ids[0], &ids[1], &ids[2])
+		return itemIs(ids), err
+	}, `select card_id, dashboard_id, collection_id from bookmarks where user_id = $1
 		order by case when position is null then 1 else 0 end, position, created_at desc, id desc`, who)
 }
 
 // AddBookmark marks something for the person. ErrConflict when it is marked,
 // ErrNotFound when it is not there.
-func (s *Store) AddBookmark(ctx context.Context, who permission.UserID, what Item) (made Bookmark, err error) {
+func (s *Store) AddBookmark(ctx context.Context, who permission.UserID, what Item) error {
 	column, err := bookmarked(what)
 	if err != nil {
-		return made, err
+		return err
 	}
-	made = Bookmark{Item: what, CreatedAt: s.now()}
-	err = s.tx(ctx, func(c conn) error {
-		made.ID, err = one(ctx, c, value[int64], fmt.Sprintf("insert into bookmarks (user_id, %s, created_at) values ($1, $2, $3) returning id", column),
-			who, what.ID, made.CreatedAt)
+	now := s.now()
+	return s.tx(ctx, func(c conn) error {
+		_, err := c.exec(ctx, fmt.Sprintf("insert into bookmarks (user_id, %s, created_at) values ($1, $2, $3)", column), who, what.ID, now)
 		switch {
 		case isUnique(err):
 			return fmt.Errorf("%w: %s %d is bookmarked", ErrConflict, what.Kind, what.ID)
@@ -47,7 +37,6 @@ func (s *Store) AddBookmark(ctx context.Context, who permission.UserID, what Ite
 		}
 		return err
 	})
-	return made, err
 }
 
 // RemoveBookmark takes the person's mark off something, if there is one.

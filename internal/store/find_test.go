@@ -193,15 +193,15 @@ func TestViewsKeepTheLastOfEachKind(t *testing.T) {
 			t.Errorf("popular with nobody: %v", got)
 		}
 		// What is gone takes its views and bookmarks along.
-		must[store.Bookmark](t)(s.AddBookmark(ctx, 1, cards[10]))
+		check(t, s.AddBookmark(ctx, 1, cards[10]))
 		check(t, s.DeleteCard(ctx, who, must[store.Card](t)(s.Card(ctx, cards[10].ID))))
 		if got := items(1, store.Viewed); slices.Contains(got, cards[10]) {
 			t.Errorf("a card that is gone is among %v", got)
 		}
-		if got := must[[]store.Bookmark](t)(s.Bookmarks(ctx, 1)); len(got) != 0 {
+		if got := must[[]store.Item](t)(s.Bookmarks(ctx, 1)); len(got) != 0 {
 			t.Errorf("bookmarks %v", got)
 		}
-		for _, err := range []error{s.RecordView(ctx, 1, store.Viewed, cards[10]), second(s.AddBookmark(ctx, 1, cards[10])), s.RecordView(ctx, 99, store.Viewed, table)} {
+		for _, err := range []error{s.RecordView(ctx, 1, store.Viewed, cards[10]), s.AddBookmark(ctx, 1, cards[10]), s.RecordView(ctx, 99, store.Viewed, table)} {
 			if !errors.Is(err, store.ErrNotFound) {
 				t.Errorf("want ErrNotFound, got %v", err)
 			}
@@ -222,16 +222,16 @@ func TestBookmarksKeepTheirOrder(t *testing.T) {
 		collection := store.Item{Kind: store.OfCollection, ID: int64(folder(t, s, "C", permission.Root).ID)}
 		order := func(user permission.UserID) string {
 			text := ""
-			for _, b := range must[[]store.Bookmark](t)(s.Bookmarks(ctx, user)) {
+			for _, b := range must[[]store.Item](t)(s.Bookmarks(ctx, user)) {
 				text += string(b.Kind) + " "
 			}
 			return text
 		}
 		for _, what := range []store.Item{card, dashboard, collection} {
-			must[store.Bookmark](t)(s.AddBookmark(ctx, 1, what))
+			check(t, s.AddBookmark(ctx, 1, what))
 		}
-		must[store.Bookmark](t)(s.AddBookmark(ctx, bo.ID, card))
-		if err := second(s.AddBookmark(ctx, 1, card)); !errors.Is(err, store.ErrConflict) {
+		check(t, s.AddBookmark(ctx, bo.ID, card))
+		if err := s.AddBookmark(ctx, 1, card); !errors.Is(err, store.ErrConflict) {
 			t.Errorf("bookmarked twice: %v, want ErrConflict", err)
 		}
 		if got := order(1); got != "collection dashboard card " {
@@ -247,8 +247,8 @@ func TestBookmarksKeepTheirOrder(t *testing.T) {
 		if got := order(1) + "/ " + order(bo.ID); got != "card collection / card " {
 			t.Errorf("removed: %s", got)
 		}
-		refused(t, second(s.AddBookmark(ctx, 1, store.Item{Kind: store.OfTable, ID: 1})), "model", "cannot be bookmarked")
-		if second(s.AddBookmark(ctx, 1, store.Item{Kind: "x", ID: 1})) == nil || s.RecordView(ctx, 1, store.Viewed, store.Item{Kind: "users; --", ID: 1}) == nil {
+		refused(t, s.AddBookmark(ctx, 1, store.Item{Kind: store.OfTable, ID: 1}), "model", "cannot be bookmarked")
+		if s.AddBookmark(ctx, 1, store.Item{Kind: "x", ID: 1}) == nil || s.RecordView(ctx, 1, store.Viewed, store.Item{Kind: "users; --", ID: 1}) == nil {
 			t.Error("a kind that does not exist is taken")
 		}
 	})
