@@ -11,11 +11,9 @@ import (
 // order, then the rest, the last marked first. It asks nobody whether the
 // person may see it still.
 func (s *Store) Bookmarks(ctx context.Context, who permission.UserID) ([]Item, error) {
-	return list(ctx, s.reader(), func(row scanner) (Item, error) {
-		ids := make([]*int64, len(kinds)-1)
-		err := row.Scan(&ids[0], &ids[1], &ids[2])
-		return itemIs(ids), err
-	}, `select card_id, dashboard_id, collection_id from bookmarks where user_id = $1
+	return list(ctx, s.reader(), func(row scanner) (i Item, err error) {
+		return i, scanItem(row, &i)
+	}, `select card_id, dashboard_id, collection_id, null from bookmarks where user_id = $1
 		order by case when position is null then 1 else 0 end, position, created_at desc, id desc`, who)
 }
 

@@ -15,8 +15,11 @@ const (
 	OfTable      Kind = "table"
 )
 
-// kinds are those that views know; bookmarks know them but for tables.
+// kinds are those that views know; bookmarks know them but for tables. In a row
+// one of itemColumns, which are in the same order, names an item.
 var kinds = [...]Kind{OfCard, OfDashboard, OfCollection, OfTable}
+
+const itemColumns = "card_id, dashboard_id, collection_id, table_id"
 
 // Item names something of a kind.
 type Item struct {
@@ -33,12 +36,18 @@ func (k Kind) column() (string, error) {
 	return "", fmt.Errorf("store: %q is not a kind of thing", string(k))
 }
 
-// itemIs is the item that one of the columns names that kinds lists.
-func itemIs(ids []*int64) Item {
+// scanItem scans a row that begins with itemColumns.
+func scanItem(row scanner, is *Item, others ...any) error {
+	var ids [len(kinds)]*int64
+	var all []any
+	for i := range ids {
+		all = append(all, &ids[i])
+	}
+	err := row.Scan(append(all, others...)...)
 	for i, id := range ids {
 		if id != nil {
-			return Item{kinds[i], *id}
+			*is = Item{kinds[i], *id}
 		}
 	}
-	return Item{}
+	return err
 }

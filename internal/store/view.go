@@ -66,16 +66,9 @@ func (s *Store) Views(ctx context.Context, who permission.UserID, how ...ViewCon
 	var w where
 	w.and("user_id = ?", who)
 	in(&w, "context", how)
-	return list(ctx, s.reader(), scanView,
-		"select max(at), card_id, dashboard_id, collection_id, table_id from views"+w.String()+
-			" group by card_id, dashboard_id, collection_id, table_id order by 1 desc, max(id) desc", w.args...)
-}
-
-func scanView(row scanner) (v View, err error) {
-	ids := make([]*int64, len(kinds))
-	err = row.Scan(moment{&v.At}, &ids[0], &ids[1], &ids[2], &ids[3])
-	v.Item = itemIs(ids)
-	return v, err
+	return list(ctx, s.reader(), func(row scanner) (v View, err error) {
+		return v, scanItem(row, &v.Item, moment{&v.At})
+	}, "select "+itemColumns+", max(at) from views"+w.String()+" group by "+itemColumns+" order by max(at) desc, max(id) desc", w.args...)
 }
 
 // Popularity is how many people opened something lately, and when last.
@@ -93,12 +86,8 @@ func (s *Store) Popular(ctx context.Context, people []permission.UserID) ([]Popu
 		w.and("context = ?", Viewed)
 		in(&w, "user_id", part)
 		some, err := list(ctx, s.reader(), func(row scanner) (p Popularity, err error) {
-			ids := make([]*int64, len(kinds))
-			err = row.Scan(moment{&p.At}, &ids[0], &ids[1], &ids[2], &ids[3], &p.People)
-			p.Item = itemIs(ids)
-			return p, err
-		}, "select max(at), card_id, dashboard_id, collection_id, table_id, count(*) from views"+w.String()+
-			" group by card_id, dashboard_id, collection_id, table_id", w.args...)
+			return p, scanItem(row, &p.Item, moment{&p.At}, &p.People)
+		}, "select "+itemColumns+", max(at), count(*) from views"+w.String()+" group by "+itemColumns, w.args...)
 		if err != nil {
 			return nil, err
 		}
