@@ -165,7 +165,7 @@ func (q Search) scan(row scanner) (*Found, error) {
 
 func (q Search) cards() (string, []any) {
 	var w where
-	q.common(&w, "id", "dataset_query")
+	q.common(&w, q.SQL)
 	if q.Database != 0 {
 		w.and("database_id = ?", q.Database)
 	}
@@ -181,7 +181,7 @@ func (q Search) cards() (string, []any) {
 
 func (q Search) dashboards() (string, []any) {
 	var w where
-	q.common(&w, "id", "")
+	q.common(&w, false)
 	q.made(&w)
 	return `select 'dashboard', 'dashboard', id, name, description, coalesce(collection_id, 0), collection_position, null, null, null, archived,
 		creator_id, created_at, updated_at, null from dashboards` + w.String(), w.args
@@ -189,7 +189,7 @@ func (q Search) dashboards() (string, []any) {
 
 func (q Search) collections() (string, []any) {
 	var w where
-	q.common(&w, "id", "")
+	q.common(&w, false)
 	w.and("namespace is null")
 	q.Created.within(&w, "created_at")
 	return `select 'collection', 'collection', id, name, description, id, null, null, null, null, archived, 0, created_at, null, null
@@ -218,18 +218,18 @@ func (s Span) within(w *where, column string) {
 // looked for in what it has found.
 const mostWords = 8
 
-// common adds what selects things of every kind. The database cannot fold as
-// fold does: it leaves out only what has no chance, and of texts that are not
-// plain ASCII nothing.
-func (q Search) common(w *where, id, question string) {
+// common adds what selects things of every kind, with sql also by what is only in
+// SQL. The database cannot fold as fold does: it leaves out only what has no
+// chance, and of texts that are not plain ASCII nothing.
+func (q Search) common(w *where, sql bool) {
 	w.archived(q.Archived, "archived")
 	if q.IDs != nil {
-		in(w, id, q.IDs)
+		in(w, "id", q.IDs)
 	}
 	for _, word := range q.Text.words[:min(len(q.Text.words), mostWords)] {
 		like := contains(word)
 		condition, values := `name_fold like ? escape '\' or lower(description) like ? escape '\' or octet_length(description) > length(description)`, []any{like, like}
-		if q.SQL && question != "" {
+		if sql {
 			condition += " or query_type = 'native'"
 		}
 		w.and("("+condition+")", values...)
