@@ -59,14 +59,12 @@ func (s *Store) SetDimension(ctx context.Context, d Dimension) (made Dimension, 
 		return made, invalid("human_readable_field_id", "an external dimension has a field that is shown, an internal one has none.")
 	}
 	err = s.tx(ctx, func(c conn) error {
-		_, err := c.exec(ctx, `insert into dimensions (field_id, type, name, target_id, entity_id, created_at, updated_at) values ($1, $2, $3, $4, $5, $6, $6)
-			on conflict (field_id) do update set type = excluded.type, name = excluded.name, target_id = excluded.target_id, updated_at = excluded.updated_at`,
+		made, err = one(ctx, c, scanDimension, `insert into dimensions (field_id, type, name, target_id, entity_id, created_at, updated_at) values ($1, $2, $3, $4, $5, $6, $6)
+			on conflict (field_id) do update set type = excluded.type, name = excluded.name, target_id = excluded.target_id, updated_at = excluded.updated_at
+			returning `+dimensionColumns,
 			d.Field, d.Type, d.Name, null(d.Target), newEntityID(), s.now())
 		if isForeign(err) {
 			return invalid("human_readable_field_id", "There is no field %d.", d.Target)
-		}
-		if err == nil {
-			made, err = one(ctx, c, scanDimension, "select "+dimensionColumns+" from dimensions where field_id = $1", d.Field)
 		}
 		return err
 	})
@@ -84,13 +82,10 @@ func (s *Store) DeleteDimension(ctx context.Context, field catalog.FieldID) erro
 // Labels are the words for values of a field, as SetLabels was given them; nil
 // for none.
 func (s *Store) Labels(ctx context.Context, field catalog.FieldID) (json.RawMessage, error) {
-	all, err := list(ctx, s.reader(), func(row scanner) (labels json.RawMessage, err error) {
+	labels, err := one(ctx, s.reader(), func(row scanner) (labels json.RawMessage, err error) {
 		return labels, row.Scan(document{&labels})
 	}, "select labels from field_labels where field_id = $1", field)
-	if err != nil || len(all) == 0 {
-		return nil, err
-	}
-	return all[0], nil
+	return labels, otherwise(err, nil)
 }
 
 // SetLabels keeps words for values of a field, as JSON: a list of pairs.
