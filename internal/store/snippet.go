@@ -163,14 +163,14 @@ func (w *writer) ask(may func(SnippetWrite) error, states ...Snippet) error {
 	for _, s := range states {
 		to.add(s)
 	}
-	others, err := list(w.ctx, w.conn, scanSnippet, "select "+snippetColumns+" from snippets where content like '%snippet:%'")
+	others, err := w.namingOthers(w.ctx)
 	if err != nil {
 		return err
 	}
 	for more := true; more; {
 		more = false
 		for _, s := range others {
-			if !to.ids[s.ID] && slices.ContainsFunc(snippetsIn(s.Content), func(name string) bool { return to.Reaches(0, name) }) {
+			if !to.ids[s.ID] && slices.ContainsFunc(mentioned(s.Content), func(name string) bool { return to.Reaches(0, name) }) {
 				to.add(s)
 				more = true
 			}
@@ -191,9 +191,14 @@ func (w SnippetWrite) add(s Snippet) {
 
 func scanQuestion(row scanner) (q json.RawMessage, err error) { return q, row.Scan(document{&q}) }
 
-// snippetsIn are the names that may be meant by {{snippet: name}} in the content of
-// a snippet, also where it is not right yet and somebody may mend it.
-func snippetsIn(content string) (names []string) {
+// namingOthers lists the snippets that may have others in them.
+func (c conn) namingOthers(ctx context.Context) ([]Snippet, error) {
+	return list(ctx, c, scanSnippet, "select "+snippetColumns+" from snippets where content like '%snippet:%'")
+}
+
+// mentioned are the names that may be meant by {{snippet: name}} in the content
+// of a snippet, also where it is not right yet and somebody may mend it.
+func mentioned(content string) (names []string) {
 	for {
 		_, after, found := strings.Cut(content, "snippet:")
 		if !found {
@@ -205,15 +210,15 @@ func snippetsIn(content string) (names []string) {
 	}
 }
 
-// inSnippet is a snippet that stands in SQL.
-var inSnippet = regexp.MustCompile(`\{\{\s*snippet:([^}]*)\}\}`)
+// snippetTag is a snippet that stands in SQL.
+var snippetTag = regexp.MustCompile(`\{\{\s*snippet:([^}]*)\}\}`)
 
 // renameInSnippets writes a snippet's new name where snippets name it.
 func (c conn) renameInSnippets(ctx context.Context, was, is string) error {
-	all, err := list(ctx, c, scanSnippet, "select "+snippetColumns+" from snippets where content like '%snippet:%'")
+	all, err := c.namingOthers(ctx)
 	for _, s := range all {
-		content := inSnippet.ReplaceAllStringFunc(s.Content, func(tag string) string {
-			if fold(strings.TrimSpace(inSnippet.FindStringSubmatch(tag)[1])) != fold(was) {
+		content := snippetTag.ReplaceAllStringFunc(s.Content, func(tag string) string {
+			if fold(strings.TrimSpace(snippetTag.FindStringSubmatch(tag)[1])) != fold(was) {
 				return tag
 			}
 			return "{{snippet: " + is + "}}"
