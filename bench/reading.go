@@ -30,11 +30,11 @@ type place struct {
 
 // event is a row, as a program without Sluice would have it.
 type event struct {
-	ID     int64   `json:"ID"`
-	Tenant int64   `json:"Tenant"`
-	Kind   string  `json:"Kind"`
-	Amount float64 `json:"Amount"`
-	Note   *string `json:"Note"`
+	ID     int64
+	Tenant int64
+	Kind   string
+	Amount float64
+	Note   *string
 }
 
 var eventFields = [...]string{"id", "tenant", "kind", "amount", "note"}
@@ -142,18 +142,6 @@ func (p *place) connect(s *server, engine string, details map[string]any) error 
 		}
 	}
 	return nil
-}
-
-// askFor asks and reads the answer.
-func (s *server) askFor(into any, method, path, body string, header ...string) error {
-	var text bytes.Buffer
-	if _, err := s.ask(&text, method, path, body, header...); err != nil {
-		return err
-	}
-	if into == nil {
-		return nil
-	}
-	return json.Unmarshal(text.Bytes(), into)
 }
 
 // question asks for the events, all or those whose id is at most so much.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -135,6 +136,18 @@ func (s *server) ask(into io.Writer, method, path, body string, header ...string
 		return nil, fmt.Errorf("%s %s: %d", method, path, d.status)
 	}
 	return d, nil
+}
+
+// askFor asks and reads the answer.
+func (s *server) askFor(into any, method, path, body string, header ...string) error {
+	var text bytes.Buffer
+	if _, err := s.ask(&text, method, path, body, header...); err != nil {
+		return err
+	}
+	if into == nil {
+		return nil
+	}
+	return json.Unmarshal(text.Bytes(), into)
 }
 
 // client calls a server over the network.
