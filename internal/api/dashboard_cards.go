@@ -59,10 +59,11 @@ func (a *API) postDashcard(r *request) (any, error) {
 	if b.Card != nil {
 		n.CardID = b.Card
 	}
-	for into, size := range map[*int]*int{&n.SizeX: b.SizeX, &n.SizeY: b.SizeY} {
-		if size != nil {
-			*into = *size
-		}
+	if b.SizeX != nil {
+		n.SizeX = *b.SizeX
+	}
+	if b.SizeY != nil {
+		n.SizeY = *b.SizeY
 	}
 	var list []dashcardSetWire
 	for _, dc := range was.Dashcards {

@@ -58,9 +58,9 @@ func (a *API) copyDashboard(r *request) (any, error) {
 
 // copyCards makes cards like those in the collection, to be saved with the
 // dashboard in their place. Copied tells of which there is a copy; of those that
-// the person may not save there is none. All are
-// tried before anything is saved, and what trying the last ones took does not
-// let one be saved that may no longer be.
+// the person may not save there is none. All are tried before anything is saved,
+// and what trying the last ones took does not let one be saved that may no longer
+// be.
 func (a *API) copyCards(r *request, cards []store.Card, in permission.CollectionID) (copied map[int64]bool, anew []store.Card, err error) {
 	copied = make(map[int64]bool, len(cards))
 	tried := map[int64]store.Card{}
