@@ -105,7 +105,7 @@ func searchIDs(name string, texts []string) ([]int64, error) {
 	return ids, nil
 }
 
-// lastDays reads stretches of time up to now, such as past30days and thisweek.
+// lastDays reads stretches of time up to now, such as past30days and past2weeks~.
 var lastDays = regexp.MustCompile(`^past([0-9]{1,4})(day|week|month|year)s(~?)$`)
 
 // searchSpan reads a day, a stretch of days a~b that may be open at one side,

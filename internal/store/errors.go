@@ -12,8 +12,9 @@ var (
 	// ErrNoLease is what a server gets, and says, that has lost touch with the
 	// others: what it knows of the permissions may no longer hold.
 	ErrNoLease = errors.New("this server has lost touch with the others; try again later")
-	// ErrChanged is a card, dashboard or connection that is no longer where or
-	// what it was when it was decided that somebody may change it.
+	// ErrChanged is a card, dashboard, collection, snippet or connection that is
+	// no longer where or what it was when it was decided that somebody may change
+	// or use it.
 	ErrChanged = errors.New("somebody else changed it meanwhile")
 )
 
