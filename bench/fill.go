@@ -125,7 +125,7 @@ func (w *world) ended() []string {
 	}
 	for kind, last := range map[string]int{
 		"group": firstGroup + len(w.groups), "user": firstUser + len(w.users), "collection": firstCollection + w.collections + len(w.users),
-		"table": firstTable + len(w.tables), "field": len(w.tables)*w.fields + 1,
+		"table": firstTable + len(w.tables), "field": len(w.tables)*w.fields + 1, "sandbox": len(w.policies()),
 	} {
 		list = append(list, fmt.Sprintf("update ids set last = %d where kind = '%s'", last, kind))
 	}
@@ -174,10 +174,10 @@ func (w *world) batches() []batch {
 				return []any{int64(i + 1), int64(firstTable + i/w.fields), name, name, "", "TEXT", "type/Text", "", int64(0), int64(n), true, "normal", someTime, someTime}
 			})},
 		{"data_grants", []string{"group_id", "database_id", "kind", "depth", "schema_name", "table_id", "level", "wide", "revision"}, w.grants},
-		{"sandboxes", []string{"group_id", "table_id", "policy", "revision"}, func(yield func([]any) bool) {
-			for _, p := range w.policies() {
+		{"sandboxes", []string{"id", "group_id", "table_id", "policy", "revision"}, func(yield func([]any) bool) {
+			for i, p := range w.policies() {
 				policy := fmt.Sprintf(`{"where":[{"field":%d,"attribute":"org"}]}`, w.field(p.table))
-				if !yield([]any{int64(p.group), int64(p.table), policy, int64(filled)}) {
+				if !yield([]any{int64(i + 1), int64(p.group), int64(p.table), policy, int64(filled)}) {
 					return
 				}
 			}

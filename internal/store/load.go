@@ -282,13 +282,9 @@ func (l *loader) cells() error {
 
 func (l *loader) sandboxes() error {
 	return add(l, func(row scanner) (permission.SetSandbox, error) {
-		b := &permission.Sandbox{}
-		var policy string
-		if err := row.Scan(&b.Group, &b.Table, &policy, &b.At); err != nil {
-			return permission.SetSandbox{}, err
-		}
-		return permission.SetSandbox{To: b}, json.Unmarshal([]byte(policy), &b.Policy)
-	}, "select group_id, table_id, policy, revision from sandboxes")
+		b, err := scanSandbox(row)
+		return permission.SetSandbox{To: &b.Sandbox}, err
+	}, "select id, "+sandboxColumns+" from sandboxes")
 }
 
 func (l *loader) collections() error {

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/sluice-bi/sluice/internal/permission"
@@ -137,23 +136,6 @@ func (w *writer) collectionLevelRow(c permission.SetCollectionAccess) error {
 		return w.execOne(w.ctx, "delete from collection_grants where group_id = $1 and collection_id = $2", c.Group, c.Collection)
 	}
 	return nil
-}
-
-func (w *writer) sandboxRow(c permission.SetSandbox) error {
-	if c.To == nil {
-		return w.execOne(w.ctx, "delete from sandboxes where group_id = $1 and table_id = $2", c.From.Group, c.From.Table)
-	}
-	policy, err := json.Marshal(c.To.Policy)
-	if err != nil {
-		return err
-	}
-	err = w.execOne(w.ctx, `insert into sandboxes (group_id, table_id, policy, revision) values ($1, $2, $3, $4)
-		on conflict (group_id, table_id) do update set policy = excluded.policy, revision = excluded.revision`,
-		c.To.Group, c.To.Table, string(policy), c.To.At)
-	if isForeign(err) {
-		return invalid("table_id", "There is no table %d.", c.To.Table)
-	}
-	return err
 }
 
 func (w *writer) markRow(c permission.SetTableMark) error {
