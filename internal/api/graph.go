@@ -54,19 +54,21 @@ type graphBody struct {
 	Groups   *tree       `json:"groups" rule:"required"` // empty: heard has what they said
 	Force    bool        `json:"force"`
 	Complete Opt[string] `json:"complete"`
-	// The policies that Metabase takes here have their own addresses.
-	Sandboxes      Array `json:"sandboxes"`
-	Impersonations Array `json:"impersonations"`
+	// Policies are written in the transaction of the levels.
+	Sandboxes      []sandboxBody `json:"sandboxes"`
+	Impersonations Array         `json:"impersonations"`
 
 	heard *heard
 }
 
 type graphAnswer struct {
-	Revision int64                `json:"revision"`
-	Complete dialect              `json:"complete,omitempty"`
-	Groups   *tree                `json:"groups,omitempty"`
-	Mode     string               `json:"mode,omitempty"`
-	Warnings []permission.Warning `json:"warnings,omitempty"`
+	Revision int64   `json:"revision"`
+	Complete dialect `json:"complete,omitempty"`
+	Groups   *tree   `json:"groups,omitempty"`
+	Mode     string  `json:"mode,omitempty"`
+	// Sandboxes are the policies that the body named.
+	Sandboxes []policyWire         `json:"sandboxes,omitempty"`
+	Warnings  []permission.Warning `json:"warnings,omitempty"`
 }
 
 func (q *graphQuery) dialect() (dialect, error) {
@@ -237,8 +239,12 @@ func (a *API) readGraphBody(r *request) error {
 
 func (a *API) putGraph(r *request) (any, error) {
 	body, q := bodyOf[graphBody](r), queryOf[graphPutQuery](r)
-	if hasItems(body.Sandboxes) || hasItems(body.Impersonations) {
-		return nil, message{http.StatusBadRequest, "sandboxes and impersonations are not taken with the graph by this version; view-data \"sandboxed\" is, and stays closed until there is a policy."}
+	if hasItems(body.Impersonations) {
+		return nil, message{http.StatusBadRequest, "impersonations are not taken by this version: it sets up no roles in databases."}
+	}
+	policies, err := a.sandboxes(r, body.Sandboxes)
+	if err != nil {
+		return nil, err
 	}
 	complete, err := completeness(q.Mode, body.Complete)
 	if err != nil {
@@ -251,12 +257,21 @@ func (a *API) putGraph(r *request) (any, error) {
 	}
 	body.heard.against(base)
 	g, warnings, err := a.changeGraph(r, base, force, func(current *permission.Graph) ([]permission.Edit, error) {
-		return body.heard.edits(r, current, complete)
+		edits, err := body.heard.edits(r, current, complete)
+		if err != nil {
+			return nil, err
+		}
+		return policies.edits(r, current, edits)
 	})
 	if err != nil {
 		return nil, err
 	}
-	answer := graphAnswer{Revision: int64(g.Revision()), Mode: "partial", Warnings: warnings}
+	echo, more, err := a.policies(r, g, policies.on)
+	if err != nil {
+		return nil, err
+	}
+	warnings = append(warnings, more...)
+	answer := graphAnswer{Revision: int64(g.Revision()), Mode: "partial", Sandboxes: echo, Warnings: warnings}
 	if complete != "" {
 		answer.Mode = "complete"
 	}

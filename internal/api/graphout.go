@@ -37,15 +37,21 @@ func (a graphAnswer) streamed(each func(*graphOut) error) stream {
 		if a.Mode != "" {
 			o.buf = fmt.Appendf(o.buf, `"mode":%q,`, a.Mode)
 		}
-		if len(a.Warnings) > 0 {
-			var list bytes.Buffer
-			enc := json.NewEncoder(&list)
+		for _, list := range []struct {
+			name string
+			of   any
+			some bool
+		}{{"sandboxes", a.Sandboxes, len(a.Sandboxes) > 0}, {"warnings", a.Warnings, len(a.Warnings) > 0}} {
+			if !list.some {
+				continue
+			}
+			var text bytes.Buffer
+			enc := json.NewEncoder(&text)
 			enc.SetEscapeHTML(false)
-			if err := enc.Encode(a.Warnings); err != nil {
+			if err := enc.Encode(list.of); err != nil {
 				return err
 			}
-			o.buf = append(append(o.buf, `"warnings":`...), bytes.TrimSpace(list.Bytes())...)
-			o.buf = append(o.buf, ',')
+			o.buf = append(append(fmt.Appendf(o.buf, "%q:", list.name), bytes.TrimSpace(text.Bytes())...), ',')
 		}
 		_, err := w.Write(ended(o.buf))
 		return err

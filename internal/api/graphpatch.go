@@ -19,24 +19,25 @@ type patchBody struct {
 // patchChange is one edit of the data graph. Without schema and table it is
 // about the whole database. strict, governed and shared are of no group.
 type patchChange struct {
-	Op       string      `json:"op"` // set (default), grant, sandbox, revoke, strict, governed, shared
-	Group    ID          `json:"group_id"`
-	Database ID          `json:"database_id" rule:"required,positive"`
-	Schema   Opt[string] `json:"schema"`
-	Table    Opt[ID]     `json:"table_id"`
-	Kind     string      `json:"kind"`  // view-data, ...; for set and revoke
-	Level    Opt[string] `json:"level"` // null is none; for set
-	On       Opt[bool]   `json:"on"`    // for strict, governed, shared; true if not given
+	Op          string      `json:"op"` // set (default), grant, sandbox, policy, revoke, strict, governed, shared
+	Group       ID          `json:"group_id"`
+	Database    ID          `json:"database_id" rule:"required,positive"`
+	Schema      Opt[string] `json:"schema"`
+	Table       Opt[ID]     `json:"table_id"`
+	Kind        string      `json:"kind"`  // view-data, ...; for set and revoke
+	Level       Opt[string] `json:"level"` // null is none; for set
+	On          Opt[bool]   `json:"on"`    // for strict, governed, shared; true if not given
+	policyParts             // for policy, in place of the one that may be there
 }
 
-var patchOps = map[string]permission.Op{"": permission.OpSet, "set": permission.OpSet, "grant": permission.OpGrant, "sandbox": permission.OpSandbox, "revoke": permission.OpRevoke,
+var patchOps = map[string]permission.Op{"": permission.OpSet, "set": permission.OpSet, "grant": permission.OpGrant, "sandbox": permission.OpSandbox, "policy": permission.OpPolicy, "revoke": permission.OpRevoke,
 	"strict": permission.OpStrict, "governed": permission.OpGovern, "shared": permission.OpShare}
 
 func (c patchChange) edit() (permission.Edit, error) {
 	e := permission.Edit{Group: permission.GroupID(c.Group), Database: catalog.DatabaseID(c.Database)}
 	var ok bool
 	if e.Op, ok = patchOps[c.Op]; !ok {
-		return e, fmt.Errorf("op: %q is no operation; it is one of set, grant, sandbox, revoke, strict, governed, shared", c.Op)
+		return e, fmt.Errorf("op: %q is no operation; it is one of set, grant, sandbox, policy, revoke, strict, governed, shared", c.Op)
 	}
 	e.On = c.On.Value || !c.On.Set || c.On.Null
 	if t, ok := c.Table.Get(); ok {
@@ -56,10 +57,10 @@ func (c patchChange) edit() (permission.Edit, error) {
 	if c.Group <= 0 {
 		return e, errors.New("group_id: name the group")
 	}
-	if e.Op == permission.OpSandbox && e.Scope.Depth != permission.OfTable {
-		return e, errors.New("table_id: a sandbox is for one table")
+	if (e.Op == permission.OpSandbox || e.Op == permission.OpPolicy) && e.Scope.Depth != permission.OfTable {
+		return e, fmt.Errorf("table_id: a %s is for one table", c.Op)
 	}
-	if e.Op == permission.OpGrant || e.Op == permission.OpSandbox {
+	if e.Op == permission.OpGrant || e.Op == permission.OpSandbox || e.Op == permission.OpPolicy {
 		return e, nil
 	}
 	var err error
@@ -79,7 +80,7 @@ func (a *API) patchGraph(r *request) (any, error) {
 	for i, c := range bodyOf[patchBody](r).Changes {
 		e, err := c.edit()
 		if err != nil {
-			return nil, graphError(fmt.Sprintf("changes[%d]", i), "%v", err)
+			return nil, graphError(changePath(i), "%v", err)
 		}
 		edits = append(edits, e)
 	}
@@ -95,14 +96,43 @@ func (a *API) patchGraph(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	g, warnings, err := a.changeGraph(r, base, force, func(*permission.Graph) ([]permission.Edit, error) { return edits, nil })
+	g, warnings, err := a.changeGraph(r, base, force, func(current *permission.Graph) ([]permission.Edit, error) {
+		return withPolicies(current, edits, bodyOf[patchBody](r).Changes)
+	})
 	if err != nil {
 		return nil, err
 	}
 	var ids []permission.GroupID
+	var policies []policyKey
 	for _, e := range edits {
 		ids = append(ids, e.Group)
+		if key := (policyKey{e.Group, e.Scope.Table}); e.Op == permission.OpPolicy && !slices.Contains(policies, key) {
+			policies = append(policies, key)
+		}
+	}
+	echo, more, err := a.policies(r, g, policies)
+	if err != nil {
+		return nil, err
 	}
 	slices.Sort(ids)
-	return graphAnswer{Revision: int64(g.Revision()), Mode: "partial", Warnings: warnings}.groups(g, both, slices.Compact(ids)...), nil
+	answer := graphAnswer{Revision: int64(g.Revision()), Mode: "partial", Sandboxes: echo, Warnings: append(warnings, more...)}
+	return answer.groups(g, both, slices.Compact(ids)...), nil
 }
+
+// withPolicies reads the policies of edits over the present columns.
+func withPolicies(current *permission.Graph, edits []permission.Edit, of []patchChange) ([]permission.Edit, error) {
+	edits = slices.Clone(edits)
+	for i, e := range edits {
+		if e.Op != permission.OpPolicy {
+			continue
+		}
+		made, err := of[i].policyParts.edit(current, e.Group, e.Scope.Table, permission.Policy{})
+		if err != nil {
+			return nil, atPath(changePath(i), err)
+		}
+		edits[i].Policy = made.Policy // the database is as it was sent: it is compared
+	}
+	return edits, nil
+}
+
+func changePath(i int) string { return fmt.Sprintf("changes[%d]", i) }

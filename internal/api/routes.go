@@ -10,6 +10,7 @@ func routes() []Route {
 		serverRoutes(),  // set-up, sign-in, properties, settings, health, documents
 		peopleRoutes(),  // people, groups, memberships, API keys
 		graphRoutes(),   // the data and the collection permissions
+		policyRoutes(),  // which rows and columns of sandboxed tables
 		explainRoutes(), // why, since when, and what waits for a decision
 		collectionRoutes(),
 		cardRoutes(), // saved questions

@@ -24,6 +24,7 @@ const (
 	OpStrict       // whether the database is strict; of no group
 	OpGovern       // whether the table is governed; of no group
 	OpShare        // whether the table is shared; of no group
+	OpPolicy       // the policy of the group on the table; see SetSandbox
 )
 
 // Edit is one thing that somebody wants of the data graph.
@@ -33,8 +34,9 @@ type Edit struct {
 	Database catalog.DatabaseID
 	Scope    Scope
 	Kind     Kind
-	Level    Level // for OpSet, OpSetCreate and OpWrite
-	On       bool  // for OpStrict, OpGovern and OpShare
+	Level    Level   // for OpSet, OpSetCreate and OpWrite
+	On       bool    // for OpStrict, OpGovern and OpShare
+	Policy   *Policy // for OpPolicy; nil removes it
 }
 
 // Merge is the three-way merge of the data graph: somebody who saw base wants
@@ -83,6 +85,11 @@ func (d *Draft) do(e Edit) error {
 		return d.MakeStrict(e.Database, e.On)
 	case OpGovern, OpShare:
 		return d.mark(e)
+	case OpPolicy:
+		if _, err := d.on(e.Group, e.Database, OneTable(e.Scope.Table)); err != nil {
+			return err
+		}
+		return d.SetSandbox(e.Group, e.Scope.Table, e.Policy)
 	}
 	return fmt.Errorf("an edit of no known operation")
 }

@@ -91,7 +91,7 @@ func (c *compiler) masking(f *catalog.Field, x fragment, m permission.Mask, base
 			c.risk()
 			return asText(c.cut(unit(m.Unit), k, x)), nil
 		}
-		return nil, c.unmaskable(f, "it is no date")
+		return nil, c.unmaskable(f, noDate)
 	}
 	if k != aText {
 		x = c.Dialect.cast("text", k, x)

@@ -2,7 +2,6 @@ package query
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -137,7 +136,7 @@ func (c *compiler) rowCondition(t *catalog.Table, filters []permission.Filter) (
 			var either []fragment
 			values, _ := permission.AttributeValues(eq.Value)
 			for _, text := range values {
-				v, err := c.attributeValue(text, f.BaseType)
+				v, err := attributeValue(c.Dialect, text, f.BaseType)
 				if err != nil {
 					return nil, c.invalid(t, eq, err.Error())
 				}
@@ -161,13 +160,13 @@ func (c *compiler) rowCondition(t *catalog.Table, filters []permission.Filter) (
 
 // attributeValue reads the text of an attribute as a value of the field's
 // type. What is not exactly one is an error.
-func (c *compiler) attributeValue(s, baseType string) (any, error) {
+func attributeValue(d Dialect, s, baseType string) (any, error) {
 	switch k := classOf(baseType); k {
 	case aText, aUUID:
 		if s == "" || strings.ContainsRune(s, 0) || !utf8.ValidString(s) {
 			return nil, errors.New("it is not a text that can be compared")
 		}
-		if why := c.Dialect.invalid(k, s); why != "" {
+		if why := d.invalid(k, s); why != "" {
 			return nil, errors.New(why)
 		}
 		return s, nil
@@ -193,7 +192,7 @@ func (c *compiler) attributeValue(s, baseType string) (any, error) {
 		}
 		return nil, errors.New("it is not a date such as 2026-01-31")
 	}
-	return nil, fmt.Errorf("fields of the type %s cannot be compared with attributes", baseType)
+	return nil, incomparable(baseType)
 }
 
 // finite reads a decimal number that is one.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/sluice-bi/sluice/internal/catalog"
 	"github.com/sluice-bi/sluice/internal/permission"
 )
 
@@ -147,6 +148,25 @@ func standingSandbox(g *permission.Graph, c permission.SetSandbox) error {
 		if f := g.Catalog().Field(id); f == nil || f.Table != t.ID {
 			return invalid("attribute_remappings", "Table %d %q has no field %d.", t.ID, t.Name, id)
 		}
+	}
+	if c.To.AllRows && len(c.To.Where) > 0 {
+		return invalid("all_rows", "A policy shows all rows, or those of its attributes.")
+	}
+	attributes, columns := map[string]bool{}, map[catalog.FieldID]bool{}
+	for _, w := range c.To.Where {
+		if blank(w.Attribute) || attributes[w.Attribute] {
+			return invalid("attribute_remappings", "The attribute %q has no name, or stands twice.", w.Attribute)
+		}
+		attributes[w.Attribute] = true
+	}
+	for _, r := range c.To.Columns {
+		if columns[r.Field] {
+			return invalid("columns", "The field %d stands twice.", r.Field)
+		}
+		if err := r.Mask.Check(); err != nil {
+			return invalid("columns", "Field %d: %v.", r.Field, err)
+		}
+		columns[r.Field] = true
 	}
 	return nil
 }

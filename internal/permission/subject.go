@@ -1,0 +1,59 @@
+package permission
+
+import (
+	"iter"
+
+	"github.com/sluice-bi/sluice/internal/catalog"
+)
+
+// Subjects yields the people to whom the policies of a group apply: its active
+// members, without those who administer.
+func (g *Graph) Subjects(id GroupID) iter.Seq[*User] {
+	return func(yield func(*User) bool) {
+		for u := range g.Members(id) {
+			if a := g.AccessOf(u); a.u != nil && !a.admin(nil) && !yield(&a.u.User) {
+				return
+			}
+		}
+	}
+}
+
+// OpenedBy counts the people to whom the policies of a group apply and whom
+// another group shows all rows of a table, by that group: for them a policy of
+// the first comes to nothing. It costs the members of the group and their
+// groups.
+func (g *Graph) OpenedBy(id GroupID, t catalog.TableID) map[GroupID]int {
+	people := map[GroupID]int{}
+	tb := g.Catalog().Table(t)
+	if tb == nil {
+		return people
+	}
+	opens := map[GroupID]bool{}
+	for u := range g.Subjects(id) {
+		for _, other := range g.GroupsOf(u.ID) {
+			open, known := opens[other]
+			if !known {
+				open = g.opens(other, tb)
+				opens[other] = open
+			}
+			if open && other != id {
+				people[other]++
+			}
+		}
+	}
+	return people
+}
+
+// opens tells whether a group shows its members all rows of a table.
+func (g *Graph) opens(id GroupID, t *catalog.Table) bool {
+	gr, ok := g.groups.Get(id)
+	if !ok {
+		return false
+	}
+	e, ok := gr.entries.Get(t.Database)
+	if !ok {
+		return false
+	}
+	view, _, _, _ := Access{g: g}.given(gr, e, t)
+	return view == Unrestricted
+}
