@@ -17,7 +17,7 @@ func groupsAreManagedAsClientsDo(t *testing.T, w settled) {
 	for _, g := range list {
 		names = append(names, fmt.Sprint(g["id"], " ", g["name"], " ", g["member_count"], " ", g["magic_group_type"]))
 	}
-	if diff := cmp.Diff([]string{"2 Administrators 1 admin", "1 All Users 3 all-internal-users", fmt.Sprint(w.Group, " Analysts 1 <nil>")}, names); diff != "" {
+	if diff := cmp.Diff([]string{"2 Administrators 1 admin", "1 All Users 3 all-internal-users", fmt.Sprint(w.Group, " Analysts 1 <nil>"), fmt.Sprint(w.Tenants, " Tenants 0 <nil>")}, names); diff != "" {
 		t.Errorf("list: %s", diff)
 	}
 	id := w.admin().post("/api/permissions/group", map[string]any{"name": "Tenant: 1", "color": "#fff"}).id()

@@ -119,6 +119,7 @@ func (f fixture) names() map[string]string {
 		"$admin": f.Admin, "$member": f.Member, "$outsider": f.Outsider, "$group": f.Group, "$membership": f.Membership, "$api_key": f.APIKey,
 		"$collection": f.Collection, "$closed": f.Closed, "$database": f.Database, "$table": f.Table, "$field": f.Field,
 		"$card": f.Card, "$closed_card": f.ClosedCard, "$dashboard": f.Dashboard, "$dashcard": f.Dashcard, "$revision": f.Revision,
+		"$tenants": f.Tenants, "$policy": f.Policy, "$reviews": f.Reviews, "$reviews_field": f.ReviewsField,
 	} {
 		n[name] = fmt.Sprint(id)
 	}
@@ -152,8 +153,8 @@ func (f fixture) address(rt *Route) string {
 			"collection": fmt.Sprint(f.Collection), "database": fmt.Sprint(f.Database), "db": fmt.Sprint(f.Database), "table": fmt.Sprint(f.Table), "field": fmt.Sprint(f.Field),
 			"card": fmt.Sprint(f.Card), "dashboard": fmt.Sprint(f.Dashboard), "dashcard": fmt.Sprint(f.Dashcard),
 			"revision": "card", "PARAMETER": fmt.Sprint(f.Card), // the latter for an odd text, see oddTextsNeverBreakARoute
-			"native-query-snippet": fmt.Sprint(f.Snippet),
-			"setting":              "user-visibility", "query": "json", "dataset": "json", "bookmark": "card", "schema": "main",
+			"native-query-snippet": fmt.Sprint(f.Snippet), "gtap": fmt.Sprint(f.Policy),
+			"setting": "user-visibility", "query": "json", "dataset": "json", "bookmark": "card", "schema": "main",
 			"params": "p", "search": fmt.Sprint(f.Field), "remapping": fmt.Sprint(f.Field),
 		}[noun]
 		if !ok {

@@ -261,6 +261,8 @@ type fixture struct {
 	Card, ClosedCard          int64  // in Collection, in Closed
 	Dashboard, Dashcard       int64  // in Collection; the place of Card on it
 	Snippet, Revision         int64  // Revision is of Card
+	Tenants, Policy           int64  // a group without members, and its policy on Reviews
+	Reviews, ReviewsField     int64  // a table that the group has, but for Policy, and its first column
 	Warehouse                 string // the file of the sample database
 }
 
@@ -433,6 +435,14 @@ func makeSettled(t *testing.T, c store.Config, dir string) fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
+	f.Tenants = admin.post("/api/permissions/group", map[string]any{"name": "Tenants"}).id()
+	for tb := range tables.Tables(catalog.DatabaseID(f.Database)) {
+		if tb.Name == "reviews" {
+			f.Reviews, f.ReviewsField = int64(tb.ID), int64(tables.Fields(tb.ID)[0].ID)
+		}
+	}
+	f.Policy = admin.post("/api/mt/gtap", map[string]any{"group_id": f.Tenants, "table_id": f.Reviews,
+		"attribute_remappings": map[string]any{"organization_id": f.ReviewsField}}).id()
 	card := func(name string, collection int64) int64 {
 		question := fmt.Sprintf(`{"database":%d,"type":"query","query":{"source-table":%d,"limit":3}}`, f.Database, f.Table)
 		kind, db, table := "query", catalog.DatabaseID(f.Database), catalog.TableID(f.Table)
