@@ -163,6 +163,15 @@ func disturb(ctx context.Context, r *rand.Rand, st *store.Store) (*permission.Gr
 				scope = permission.WholeSchema(tb.Schema)
 			}
 		}
+		if scope.Depth == permission.OfTable && r.IntN(4) == 0 {
+			field := g.Catalog().Fields(scope.Table)[0].ID
+			err := d.SetSandbox(group, scope.Table, pick(r, []*permission.Policy{nil, {},
+				{Where: []permission.AttributeEquality{{Field: field, Attribute: "org"}}},
+				{AllRows: true, Columns: []permission.ColumnRule{}},
+				{AllRows: true, Columns: []permission.ColumnRule{{Field: field, Mask: permission.Mask{Kind: permission.MaskPartial, Last: 1 + r.IntN(9)}}}}}))
+			changes, _ := d.Changes()
+			return changes, store.Bump{Data: true}, err
+		}
 		// What is refused drafts nothing.
 		_ = d.Set(group, database, permission.Kind(r.IntN(5)), scope, permission.Level(r.IntN(5)))
 		changes, _ := d.Changes()
@@ -281,6 +290,7 @@ func TestARestoredBackupAnswersEveryCheckAsTheOriginalDid(t *testing.T) {
 		}
 		restored := opened(t, again)
 		answersAlike(t, graphs, restored.Graph())
+		policiesAreTheGraphs(t, restored)
 		contentIsWhole(t, restored, 5)
 		if _, err := restored.SessionUser(t.Context(), digest[:]); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("a session of before the restore is still good: %v", err)
@@ -315,6 +325,27 @@ func answersAlike(t *testing.T, graphs []*permission.Graph, restored *permission
 	}
 	if len(want) < 100 || len(want) > asked-100 {
 		t.Errorf("%d of %d answers are yes: the graph is too plain to tell anything", len(want), asked)
+	}
+}
+
+// policiesAreTheGraphs demands that every policy has an id of its own, and says
+// what the graph says.
+func policiesAreTheGraphs(t *testing.T, st *store.Store) {
+	t.Helper()
+	rows := must[[]store.SandboxRow](t)(st.Sandboxes(t.Context(), store.SandboxQuery{}))
+	for i, row := range rows {
+		if b := st.Graph().Sandbox(row.Group, row.Table); b == nil || !b.Policy.Equal(row.Policy) || row.ID <= 0 || i > 0 && row.ID == rows[i-1].ID {
+			t.Errorf("policy %d is %+v, and in the graph %+v", row.ID, row.Sandbox, b)
+		}
+	}
+	inGraph := 0
+	for gr := range st.Graph().Groups() {
+		for range st.Graph().Sandboxes(gr.ID) {
+			inGraph++
+		}
+	}
+	if inGraph != len(rows) || inGraph == 0 {
+		t.Errorf("there are %d policies, and %d in the graph", len(rows), inGraph)
 	}
 }
 

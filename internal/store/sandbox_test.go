@@ -136,3 +136,36 @@ func TestTheHistoryKnowsThePoliciesOfThen(t *testing.T) {
 		}
 	})
 }
+
+func TestAPolicyThatMakesNoSenseIsNotWritten(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		storetest.SetUp(t, s)
+		d := shop(t, s)
+		group := storetest.Group(t, s, "One")
+		orders, people := table(t, s, d, "orders").ID, table(t, s, d, "people").ID
+		own, other := s.Graph().Catalog().Fields(orders)[0].ID, s.Graph().Catalog().Fields(people)[0].ID
+		equals := func(f catalog.FieldID, attribute string) permission.AttributeEquality {
+			return permission.AttributeEquality{Field: f, Attribute: attribute}
+		}
+		for what, p := range map[string]permission.Policy{
+			"a column of another table":        {Columns: []permission.ColumnRule{{Field: other}}},
+			"a condition on another table":     {Where: []permission.AttributeEquality{equals(other, "org")}},
+			"a column twice":                   {Columns: []permission.ColumnRule{{Field: own}, {Field: own, Mask: permission.Mask{Kind: permission.MaskNull}}}},
+			"a mask that is none":              {Columns: []permission.ColumnRule{{Field: own, Mask: permission.Mask{Kind: "rot13"}}}},
+			"an attribute without a name":      {Where: []permission.AttributeEquality{equals(own, "")}},
+			"an attribute twice":               {Where: []permission.AttributeEquality{equals(own, "org"), equals(own, "org")}},
+			"all rows and those of attributes": {AllRows: true, Where: []permission.AttributeEquality{equals(own, "org")}},
+		} {
+			_, err := s.Change(t.Context(), store.Actor{}, func(*permission.Graph) ([]permission.Change, store.Bump, error) {
+				return []permission.Change{permission.SetSandbox{To: &permission.Sandbox{Group: group.ID, Table: orders, Policy: p}}}, store.Bump{Data: true}, nil
+			})
+			var wrong *store.InvalidError
+			if !errors.As(err, &wrong) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		if rows := must[[]store.SandboxRow](t)(s.Sandboxes(t.Context(), store.SandboxQuery{})); len(rows) != 0 {
+			t.Errorf("there are %+v", rows)
+		}
+	})
+}
