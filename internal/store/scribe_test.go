@@ -233,8 +233,9 @@ func (w *scribe) sandbox(s *store.Store, who store.Actor, group permission.Group
 		var to *permission.Sandbox
 		if old == nil || w.r.IntN(2) == 0 {
 			to = &permission.Sandbox{Group: group, Table: tb.ID, At: g.Revision() + 1}
-			for _, f := range g.Catalog().Fields(tb.ID) {
-				to.Where = append(to.Where, permission.AttributeEquality{Field: f.ID, Attribute: "org"})
+			for i, f := range g.Catalog().Fields(tb.ID) {
+				to.Where = append(to.Where, permission.AttributeEquality{Field: f.ID, Attribute: fmt.Sprint("org", i)})
+				to.Columns = append(to.Columns, permission.ColumnRule{Field: f.ID, Mask: pick(w.r, []permission.Mask{{}, {Kind: permission.MaskHash}, {Kind: permission.MaskPartial, Last: 4}})})
 			}
 		}
 		return []permission.Change{permission.SetSandbox{From: old, To: to}}, store.Bump{}, nil
