@@ -1,34 +1,63 @@
 package acceptance_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/sluice-bi/sluice/internal/dbtest"
 )
 
 // TestThePublishedProvisioningProgramWorks runs the article's JavaScript, as
 // published, against a fresh server on each engine. testdata/seed/driver.js
 // says what must come of it.
 func TestThePublishedProvisioningProgramWorks(t *testing.T) {
-	needNode(t)
-	onBothEngines(t, func(t *testing.T, s *server) {
+	onBothEngines(t, func(t *testing.T, s *server) { s.drive(s.apiKey(s.setUp()), "driver.js", 6) })
+}
+
+// drive runs a driver of the article's program with so many subjects.
+func (s *server) drive(key, driver string, subjects int, env ...string) {
+	s.t.Helper()
+	needNode(s.t)
+	for _, file := range []string{driver, "tools.js", "provisioning.js", "helpers.js"} {
+		if _, err := os.ReadFile("testdata/seed/" + file); err != nil { // lets the test cache see changes
+			s.t.Fatal(err)
+		}
+	}
+	node := exec.CommandContext(s.t.Context(), "node", "--test-reporter=tap", "testdata/seed/"+driver)
+	node.Env = append(append(os.Environ(), "METABASE_SITE_URL="+s.site, "METABASE_API_KEY="+key), env...)
+	out, err := node.CombinedOutput()
+	if err != nil {
+		s.t.Errorf("%v\n%s", err, out)
+	}
+	// A driver that ran nothing would be green as well.
+	if !strings.Contains(string(out), fmt.Sprintf("\n1..%d\n", subjects)) || !strings.Contains(string(out), "\n# fail 0\n") || !strings.Contains(string(out), "\n# skipped 0\n") {
+		s.t.Errorf("not all of the driver was run:\n%s", out)
+	}
+}
+
+// TestTwoTenantsOfOneWarehouseSeeTheirOwnRows provisions two tenants with the
+// article's program, on the sample warehouse and on PostgreSQL, and sandboxes
+// both. testdata/seed/tenants.js says what each must see.
+func TestTwoTenantsOfOneWarehouseSeeTheirOwnRows(t *testing.T) {
+	t.Run("the sample", func(t *testing.T) {
+		s := start(t, filepath.Join(t.TempDir(), "data"))
+		s.drive(s.apiKey(s.setUp()), "tenants.js", 1)
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		pg := dbtest.PostgreSQL(t)
+		name := pg.Database(t)
+		pg.Exec(t, name, "create table products (id integer primary key, title text)", "insert into products values (1, 'Anvil'), (2, 'Bell')",
+			"create table orders (id integer primary key, organization_id integer, total numeric(10,2))",
+			"insert into orders select n, 1 + n % 5, n from generate_series(1, 1000) n")
+		s := start(t, filepath.Join(t.TempDir(), "data"))
 		key := s.apiKey(s.setUp())
-		for _, file := range []string{"driver.js", "provisioning.js", "helpers.js"} {
-			if _, err := os.ReadFile("testdata/seed/" + file); err != nil { // lets the test cache see changes
-				t.Fatal(err)
-			}
-		}
-		node := exec.CommandContext(t.Context(), "node", "--test-reporter=tap", "testdata/seed/driver.js")
-		node.Env = append(os.Environ(), "METABASE_SITE_URL="+s.site, "METABASE_API_KEY="+key)
-		out, err := node.CombinedOutput()
-		if err != nil {
-			t.Errorf("%v\n%s", err, out)
-		}
-		// Six subjects; a driver that ran nothing would be green as well.
-		if !strings.Contains(string(out), "\n1..6\n") || !strings.Contains(string(out), "\n# fail 0\n") || !strings.Contains(string(out), "\n# skipped 0\n") {
-			t.Errorf("not all of the driver was run:\n%s", out)
-		}
+		var database struct{ ID int64 }
+		s.must(200, credential{"X-Api-Key": key}, "POST", "/api/database", map[string]any{"name": "Tenants", "engine": "postgres", "details": pg.Details(name, "")}, &database)
+		s.drive(key, "tenants.js", 1, fmt.Sprint("METABASE_DATABASE_ID=", database.ID))
 	})
 }
 
