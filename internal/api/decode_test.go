@@ -97,7 +97,7 @@ func TestWrongTypesAreAllNamedByField(t *testing.T) {
 		{`{"name":{"a":1},"mail":5,"count":"3","ratio":"1","on":"true","owner":{},"query":[],"list":{},"tags":"a","inner":[],"attrs":[],"levels":1}`, map[string]string{
 			"name": "value must be a non-blank string.", "mail": "value must be a string.", "count": "value must be an integer.", "ratio": "value must be a number.",
 			"on": "value must be a boolean.", "owner": "value must be an integer or a string of decimal digits.", "query": "value must be a map.", "list": "value must be an array.",
-			"tags": "value must be an array.", "inner": "value must be a map.", "attrs": "value must be a map of texts, numbers or booleans.", "levels": "value must be a map."}},
+			"tags": "value must be an array.", "inner": "value must be a map.", "attrs": "value must be a map of texts, numbers or booleans, or of lists of at most 1000 of them.", "levels": "value must be a map."}},
 		{`{"name":"x","count":1.5}`, map[string]string{"count": "value must be an integer."}},
 		{`{"name":"x","count":1e3}`, map[string]string{"count": "value must be an integer."}},
 		{`{"name":"x","owner":"12a"}`, map[string]string{"owner": "value must be an integer or a string of decimal digits."}},
@@ -110,7 +110,7 @@ func TestWrongTypesAreAllNamedByField(t *testing.T) {
 		{`{"name":"x","tags":["a",5,null]}`, map[string]string{"tags[1]": "value must be a string.", "tags[2]": "value must be given."}},
 		{`{"name":"x","inner":{},"inners":[{"id":[]},null]}`, map[string]string{"inner.id": "value must be an integer or a string of decimal digits.",
 			"inners[0].id": "value must be an integer or a string of decimal digits.", "inners[1]": "value must be given."}},
-		{`{"name":"x","attrs":{"a":{}}}`, map[string]string{"attrs": "value must be a map of texts, numbers or booleans."}},
+		{`{"name":"x","attrs":{"a":{}}}`, map[string]string{"attrs": "value must be a map of texts, numbers or booleans, or of lists of at most 1000 of them."}},
 		{`{"name":"x","attrs":{"@tenant":"a"}}`, map[string]string{"attrs": "value must be a map without keys that start with @, which are the server's own (@tenant)."}},
 		{`{"name":"x","deep":{"a":["b",1]}}`, map[string]string{"deep.a[1]": "value must be a string."}},
 	} {
