@@ -169,6 +169,21 @@ func (a *API) cardOf(r *request, c store.Card, closed bool) cardWire {
 	return w
 }
 
+// allRows tells whether the person is shown all of a table.
+func allRows(access permission.Access, table catalog.TableID) bool {
+	rows, err := access.Rows(permission.ShowTable, table)
+	return err == nil && rows.All()
+}
+
+// maskedFor tells whether a column is masked for the person in some row.
+func maskedFor(access permission.Access, table catalog.TableID, field catalog.FieldID) bool {
+	rows, _ := access.Rows(permission.ShowTable, table)
+	return slices.ContainsFunc(rows.Filters(), func(f permission.Filter) bool {
+		mask, shows := f.Column(field)
+		return shows && mask.Kind != permission.Unmasked
+	})
+}
+
 // columnsOf is the stored columns of a result as the person may see them:
 // whoever saved the question could see more foreign keys, and more columns.
 func columnsOf(access permission.Access, stored json.RawMessage) json.RawMessage {
@@ -185,14 +200,17 @@ func columnsOf(access permission.Access, stored json.RawMessage) json.RawMessage
 			return false
 		}
 		f := access.Graph().Catalog().Field(*c.ID)
-		if f == nil {
-			return false
+		if f == nil { // it has gone: what a policy said of it is not known
+			return c.TableID == nil || !allRows(access, *c.TableID)
 		}
 		rows, err := access.Rows(permission.ShowTable, f.Table)
 		return err != nil || !rows.Shows(f.ID)
 	})
 	for i := range columns {
 		c := &columns[i]
+		if c.ID != nil && c.TableID != nil && !allRows(access, *c.TableID) && maskedFor(access, *c.TableID, *c.ID) {
+			c.Target, c.SemanticType, altered = nil, nil, true
+		}
 		if c.Target == nil {
 			continue
 		}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -70,6 +71,11 @@ type fieldWire struct {
 
 func fieldOf(access permission.Access, f store.Field) fieldWire {
 	f.Field = access.Field(f.Field)
+	if seen := access.Fields(f.Table); len(seen) < len(access.Graph().Catalog().Fields(f.Table)) {
+		// Gaps would tell of what is hidden, and where.
+		f.Position = slices.IndexFunc(seen, func(o *catalog.Field) bool { return o.ID == f.ID })
+		f.DatabasePosition = f.Position
+	}
 	w := fieldWire{ID: f.ID, TableID: f.Table, Name: f.Name, DisplayName: f.DisplayName, Description: nullText(f.Description),
 		DatabaseType: f.DatabaseType, BaseType: f.BaseType, EffectiveType: f.BaseType, SemanticType: nullText(f.SemanticType),
 		VisibilityType: f.VisibilityType, HasFieldValues: "none", PointsOfInterest: f.PointsOfInterest, Caveats: f.Caveats,
@@ -136,11 +142,8 @@ func (a *API) updateField(r *request) (any, error) {
 		u.Target = new((*catalog.FieldID)(nil))
 		if v, given := b.TargetID.Get(); given {
 			to := r.access.Graph().Catalog().Field(catalog.FieldID(v))
-			if to == nil {
+			if !r.access.SeesField(to) {
 				return nil, r.missing("fk_target_field_id", "field", int64(v))
-			}
-			if err := r.access.Check(permission.SeeTable, permission.ATable(to.Table)); err != nil {
-				return nil, err
 			}
 			u.Target = new(&to.ID)
 		}

@@ -119,18 +119,24 @@ func (a *API) patchGraph(r *request) (any, error) {
 	return answer.groups(g, both, slices.Compact(ids)...), nil
 }
 
-// withPolicies reads the policies of edits over the present columns.
+// withPolicies reads the policies of edits over the present ones, and columns.
 func withPolicies(current *permission.Graph, edits []permission.Edit, of []patchChange) ([]permission.Edit, error) {
 	edits = slices.Clone(edits)
+	made := map[policyKey]*permission.Policy{}
 	for i, e := range edits {
 		if e.Op != permission.OpPolicy {
 			continue
 		}
-		made, err := of[i].policyParts.edit(current, e.Group, e.Scope.Table, permission.Policy{})
+		key := policyKey{e.Group, e.Scope.Table}
+		was := policyOf(current, e.Group, e.Scope.Table)
+		if before := made[key]; before != nil {
+			was = *before
+		}
+		is, err := of[i].policyParts.edit(current, e.Group, e.Scope.Table, was)
 		if err != nil {
 			return nil, atPath(changePath(i), err)
 		}
-		edits[i].Policy = made.Policy // the database is as it was sent: it is compared
+		edits[i].Policy, made[key] = is.Policy, is.Policy // the database is as it was sent: it is compared
 	}
 	return edits, nil
 }

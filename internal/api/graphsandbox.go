@@ -91,7 +91,9 @@ func (e *sandboxEdits) edits(r *request, current *permission.Graph, levels []per
 	}
 	edits := slices.Clone(levels)
 	for i, b := range e.bodies {
-		key, was := e.on[i], permission.Policy{}
+		// What is left out stays as it is: a body that knows nothing of columns
+		// must not show them all.
+		key, was := e.on[i], policyOf(current, e.on[i].group, e.on[i].table)
 		if id, given := b.ID.Get(); given {
 			row := e.rows[int64(id)]
 			if err := sameSandbox(current, row); err != nil {
@@ -109,6 +111,13 @@ func (e *sandboxEdits) edits(r *request, current *permission.Graph, levels []per
 		edits = append(edits, of)
 	}
 	return edits, nil
+}
+
+func policyOf(g *permission.Graph, group permission.GroupID, table catalog.TableID) permission.Policy {
+	if b := g.Sandbox(group, table); b != nil {
+		return b.Policy
+	}
+	return permission.Policy{}
 }
 
 // policies are those that are there now, and what is to be said about them.

@@ -82,7 +82,7 @@ func TestLevelsAndPoliciesAreOneRevision(t *testing.T) {
 	}
 	// With a policy comes a warning, too.
 	answer = graphAnswer{}
-	s.admin().put("/api/permissions/graph", s.withSandboxes(s.revision(), "", s.policyBody(""))).want(200).into(&answer)
+	s.admin().put("/api/permissions/graph", s.withSandboxes(s.revision(), "", s.policyBody(`"attribute_remappings":{}`))).want(200).into(&answer)
 	if len(answer.Warnings) != 1 || !strings.Contains(answer.Warnings[0].Message, "the policy shows no rows") {
 		t.Errorf("the warnings are %+v", answer.Warnings)
 	}
@@ -195,6 +195,11 @@ func TestPatchWritesPolicies(t *testing.T) {
 	id := answer.Sandboxes[0].ID
 	answer = graphAnswer{}
 	s.admin().patch("*", policy(fields{"all_rows": true, "columns": fields{"name": nil}}), policy(fields{"all_rows": true})).want(200).into(&answer)
+	if p := answer.Sandboxes; len(p) != 1 || p[0].ID != id || !p[0].AllRows || len(p[0].Columns) != 1 {
+		t.Errorf("what is left out does not stay: %+v", p)
+	}
+	answer = graphAnswer{}
+	s.admin().patch("*", policy(fields{"columns": nil})).want(200).into(&answer)
 	if p := answer.Sandboxes; len(p) != 1 || p[0].ID != id || !p[0].AllRows || p[0].Columns != nil {
 		t.Errorf("the last policy is %+v", p)
 	}

@@ -107,8 +107,13 @@ func (p policyParts) onto(t policyTable, to permission.Policy) (permission.Polic
 			return to, err
 		}
 	}
+	// Which rows are shown is one thing, whichever of the two says it.
 	if all, given := p.AllRows.Get(); given {
-		to.AllRows = all
+		if to.AllRows = all; all && !p.Remappings.Set {
+			to.Where = nil
+		}
+	} else if p.Remappings.Set && len(to.Where) > 0 {
+		to.AllRows = false
 	}
 	if p.Columns.Set {
 		if to.Columns, err = t.columns("columns", p.Columns.Value); err != nil {

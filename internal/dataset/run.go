@@ -99,6 +99,11 @@ func (p *prepared) run() store.QueryRun {
 func (d *Door) prepare(ctx context.Context, who permission.UserID, r Request, at time.Time) (p prepared, err error) {
 	p = prepared{who: who, ask: r, at: at, graph: d.store.Graph()}
 	p.access = p.graph.AccessOf(who)
+	if viewer := originOf(ctx).Viewer; viewer != 0 {
+		if err := p.graph.AccessOf(viewer).Check(permission.Administer, permission.Server); err != nil {
+			return p, err
+		}
+	}
 	if p.question, err = d.find(ctx, p.access, r); err != nil {
 		return p, err
 	}

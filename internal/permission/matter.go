@@ -159,7 +159,28 @@ func (r Rows) exceed(q Rows) bool {
 			return true
 		}
 	}
+	// Where a cell is shown in several ways, the one that shows the most counts:
+	// less of them can show another.
+	return !slices.EqualFunc(r.filters, q.filters, Filter.equal) && (r.mixes() || q.mixes())
+}
+
+// mixes tells whether some column is masked in several ways.
+func (r Rows) mixes() bool {
+	masks := map[catalog.FieldID]Mask{}
+	for _, f := range r.filters {
+		for _, c := range f.Columns {
+			if was, seen := masks[c.Field]; c.Mask.Kind != Unmasked && seen && was != c.Mask {
+				return true
+			} else if c.Mask.Kind != Unmasked {
+				masks[c.Field] = c.Mask
+			}
+		}
+	}
 	return false
+}
+
+func (f Filter) equal(g Filter) bool {
+	return f.All == g.All && slices.Equal(f.Where, g.Where) && slices.Equal(f.Columns, g.Columns) && (f.Columns == nil) == (g.Columns == nil)
 }
 
 // within tells whether another filter is known to show all that f does.

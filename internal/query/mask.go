@@ -66,9 +66,10 @@ func (c *compiler) cell(t *catalog.Table, f *catalog.Field, filters []permission
 	return m, nil
 }
 
-// rank orders masks by how much they show.
+// rank orders masks by how much they show, the most first.
 func rank(m permission.Mask) int {
-	return slices.Index([]permission.MaskKind{permission.Unmasked, permission.MaskDate, permission.MaskPartial, permission.MaskHash, permission.MaskNull}, m.Kind)
+	kind := slices.Index([]permission.MaskKind{permission.Unmasked, permission.MaskDate, permission.MaskPartial, permission.MaskHash, permission.MaskNull}, m.Kind)
+	return 100*kind + slices.Index([]string{"month", "quarter", "year"}, m.Unit) - m.Last
 }
 
 // masking writes what stands in place of a column's value, as a value of the

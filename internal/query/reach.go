@@ -100,7 +100,7 @@ func (c *compiler) column(id catalog.FieldID, at *node) error {
 	if f == nil {
 		return c.absent(id, at)
 	}
-	if s := c.scans[f.Table]; s != nil && !s.has(id) || s == nil && !c.Access.Can(permission.SeeTable, permission.ATable(f.Table)) {
+	if s := c.scans[f.Table]; s != nil && !s.has(id) || s == nil && !c.Access.SeesField(f) {
 		return c.absent(id, at)
 	}
 	return nil

@@ -74,7 +74,12 @@ func (w *walk) block(b *block) error {
 					err = w.reached(e.id, e.at)
 				}
 			}
-			if w.column != nil && err == nil && e.id != 0 && e.via == nil {
+			if w.column == nil || err != nil {
+				return
+			}
+			if e.via != nil {
+				err = w.column(e.via.id, e.at)
+			} else if e.id != 0 {
 				err = w.column(e.id, e.at)
 			}
 		case *metricRef:

@@ -95,7 +95,7 @@ func (s *Store) QueryRuns(ctx context.Context, q RunQuery) ([]QueryRun, error) {
 // CardCost tells what a saved question costs, by its latest runs. It is zero
 // for one that was never answered.
 func (s *Store) CardCost(ctx context.Context, card int64) (cost Cost, err error) {
-	latest, err := list(ctx, s.reader(), scanRun, "select "+runColumns+fmt.Sprintf(` from query_runs where card_id = $1 and outcome = 'completed'
+	latest, err := list(ctx, s.reader(), scanRun, "select "+runColumns+fmt.Sprintf(` from query_runs where card_id = $1 and outcome = 'completed' and viewer_id is null
 		order by id desc limit %d`, costOf), card)
 	n := time.Duration(0)
 	for i, r := range latest {

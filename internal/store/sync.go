@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -133,6 +134,25 @@ func (y *syncing) tables() error {
 	return nil
 }
 
+// unlist takes a column that comes back off the policies that list it among
+// those that they show: it may hold something else now, and is hidden until
+// somebody decides.
+func (y *syncing) unlist(id catalog.FieldID, table catalog.TableID) error {
+	is := func(c permission.ColumnRule) bool { return c.Field == id }
+	for g := range y.graph.Groups() {
+		b := y.graph.Sandbox(g.ID, table)
+		if b == nil || !slices.ContainsFunc(b.Columns, is) {
+			continue
+		}
+		to := *b
+		to.Columns, to.At = slices.DeleteFunc(slices.Clone(b.Columns), is), y.graph.Revision()+1
+		if err := y.apply(permission.SetSandbox{From: b, To: &to}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // columns makes the fields of every table that is there what was found; their
 // foreign keys come later.
 func (y *syncing) columns() error {
@@ -155,6 +175,9 @@ func (y *syncing) columns() error {
 				fields[i] = *old
 			} else if old, ok := away[t.ID][c.Name]; ok {
 				fields[i] = old
+				if err := y.unlist(old.ID, t.ID); err != nil {
+					return err
+				}
 			} else {
 				missing++
 			}

@@ -226,6 +226,37 @@ func TestASandboxOnADroppedColumnStaysAndStandsInTheWayOfNoStart(t *testing.T) {
 	})
 }
 
+// A column that was away may hold something else when it comes back.
+func TestAColumnThatComesBackIsHiddenUntilSomebodyDecides(t *testing.T) {
+	storetest.EachConfig(t, func(t *testing.T, c store.Config) {
+		s := storetest.Open(t, c)
+		storetest.SetUp(t, s)
+		d := shop(t, s)
+		g := storetest.Group(t, s, "Tenant")
+		orders := table(t, s, d, "orders").ID
+		fields := s.Graph().Catalog().Fields(orders)
+		policy := permission.Policy{AllRows: true}
+		for _, f := range fields {
+			policy.Columns = append(policy.Columns, permission.ColumnRule{Field: f.ID})
+		}
+		change(t, s, permission.SetSandbox{To: &permission.Sandbox{Group: g.ID, Table: orders, Policy: policy, At: 1}})
+		less := shopTables()
+		less[1].Fields = less[1].Fields[:2]
+		must[*permission.Graph](t)(s.ApplySync(t.Context(), store.Actor{}, d, less))
+		if b := s.Graph().Sandbox(g.ID, orders); len(b.Columns) != len(fields) {
+			t.Errorf("while it is away the policy has %d columns", len(b.Columns))
+		}
+		must[*permission.Graph](t)(s.ApplySync(t.Context(), store.Actor{}, d, shopTables()))
+		for _, s := range []*store.Store{s, storetest.Open(t, c)} {
+			b := s.Graph().Sandbox(g.ID, orders)
+			if len(b.Columns) != 2 || b.Columns[0].Field != fields[0].ID || b.Columns[1].Field != fields[1].ID {
+				t.Errorf("the policy has the columns %v of %d", b.Columns, len(fields))
+			}
+		}
+		must[*permission.Graph](t)(s.ApplySync(t.Context(), store.Actor{}, d, shopTables()))
+	})
+}
+
 func TestALargeSyncFits(t *testing.T) {
 	storetest.EachConfig(t, func(t *testing.T, c store.Config) {
 		s := storetest.Open(t, c)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sluice-bi/sluice/internal/catalog"
@@ -144,7 +145,14 @@ func standingSandbox(g *permission.Graph, c permission.SetSandbox) error {
 	case t == nil:
 		return invalid("table_id", "There is no table %d.", c.To.Table)
 	}
+	var had []catalog.FieldID // what has gone since is not asked again
+	if c.From != nil {
+		had = c.From.Fields()
+	}
 	for _, id := range c.To.Fields() {
+		if slices.Contains(had, id) {
+			continue
+		}
 		if f := g.Catalog().Field(id); f == nil || f.Table != t.ID {
 			return invalid("attribute_remappings", "Table %d %q has no field %d.", t.ID, t.Name, id)
 		}
