@@ -38,7 +38,14 @@ type Database struct {
 	Name   string
 	Engine string // "sqlite", "postgres", "mysql"
 	Sample bool   // the sample warehouse that ships with Sluice
+	// Governs tells that SQL that people type is held to what they may see there,
+	// row by row and column by column: see [Governs].
+	Governs bool
 }
+
+// Governs tells whether an engine can hold SQL that people type to what they
+// may see. What is loaded into a catalog says so of each database.
+func Governs(engine string) bool { return engine == "sqlite" }
 
 // Table is a table or view of a database. It is the same table as long as its
 // schema and name stay; one that went away and came back is another table.

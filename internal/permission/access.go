@@ -266,7 +266,8 @@ func (a Access) open(r table, t *catalog.Table, tr *trace) bool {
 	case r.view == Impersonated:
 		return tr.because("rows as a database role sees them need a boundary in the database, and none is set up")
 	case r.view == Sandboxed:
-		return a.filters(t, nil, tr)
+		found, _ := a.filters(t, nil, tr)
+		return found
 	}
 	return false
 }
@@ -320,6 +321,9 @@ func (a Access) decideDatabase(right Right, d *catalog.Database, tr *trace) bool
 	case QueryNatively:
 		if a.whole(Create, d.ID, tr) != Native {
 			return tr.because("no group of the person has native queries on the database")
+		}
+		if d.Governs {
+			return a.opens(d.ID, tr)
 		}
 		return a.plain(d.ID, tr)
 	}
@@ -390,6 +394,22 @@ func (a Access) plain(d catalog.DatabaseID, tr *trace) bool {
 		}
 	}
 	return true
+}
+
+// opens tells whether rows of some table of the database reach the person by a
+// level: what SQL needs where it is held to what they may see. A database
+// without tables hides nothing.
+func (a Access) opens(d catalog.DatabaseID, tr *trace) bool {
+	empty := true
+	for t := range a.g.Catalog().Tables(d) {
+		if !t.Active() {
+			continue
+		}
+		if empty = false; a.open(a.resolve(t, nil), t, nil) {
+			return true
+		}
+	}
+	return empty || tr.because("SQL needs a table of the database that is open to the person, and there is none")
 }
 
 // Confined tells whether some view of the person is sandboxed, impersonated or

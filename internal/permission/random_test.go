@@ -98,7 +98,7 @@ func drawCatalog(t *rapid.T) *catalog.Snapshot {
 	c := &catalog.Snapshot{}
 	table, field := catalog.TableID(0), catalog.FieldID(0)
 	for d := range catalog.DatabaseID(below(t, 4, "databases") + 1) {
-		db := catalog.Database{ID: d + 1, Name: fmt.Sprintf("db%d", d+1)}
+		db := catalog.Database{ID: d + 1, Name: fmt.Sprintf("db%d", d+1), Governs: chance(t, 50, "governs")}
 		c = c.WithDatabase(db)
 		for range below(t, 5, "tables") {
 			table++

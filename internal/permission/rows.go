@@ -90,10 +90,33 @@ func (a Access) rows(r table, t *catalog.Table) (rows Rows) {
 	return rows
 }
 
-// filters collects the row conditions of the person's sandboxes on a table.
-// It is false when there are none or one misses its attribute.
-func (a Access) filters(t *catalog.Table, into *[]Filter, tr *trace) bool {
-	found := false
+// Unmet is why a table is refused to a person whose groups give the right: a
+// policy on it has a condition that cannot be put, as the attribute is missing.
+// It is a *DeniedError, or nil when it is refused for another reason or not at
+// all. SQL that may read the table or not is refused for it too.
+func (a Access) Unmet(right Right, id catalog.TableID) error {
+	on := ATable(id)
+	if right != QueryTable && right != ShowTable || a.u == nil || a.Can(right, on) {
+		return nil
+	}
+	t := a.g.Catalog().Table(id)
+	if t == nil || !t.Active() {
+		return nil
+	}
+	r := a.resolve(t, nil)
+	if r.view != Sandboxed || r.impersonated || right == QueryTable && r.create < QueryBuilder {
+		return nil
+	}
+	if _, broken := a.filters(t, nil, nil); !broken {
+		return nil
+	}
+	return &DeniedError{a.Explain(right, on)}
+}
+
+// filters collects the row conditions of the person's sandboxes on a table. It
+// tells whether some sandbox shows rows, and whether one is broken: it misses
+// its attribute, and then none counts.
+func (a Access) filters(t *catalog.Table, into *[]Filter, tr *trace) (found, broken bool) {
 	for _, gid := range a.u.groups {
 		gr, ok := a.g.groups.Get(gid)
 		if !ok {
@@ -119,14 +142,14 @@ func (a Access) filters(t *catalog.Table, into *[]Filter, tr *trace) bool {
 				if tr != nil {
 					tr.because(fmt.Sprintf("the sandbox of group %d compares column %d, which is not in the table", gid, w.Field))
 				}
-				return false
+				return false, true
 			}
 			v := a.u.Attributes[w.Attribute]
 			if !hasValue(v) {
 				if tr != nil {
 					tr.because(fmt.Sprintf("the person has no value for the attribute %q that the sandbox of group %d needs", w.Attribute, gid))
 				}
-				return false
+				return false, true
 			}
 			if into != nil {
 				f.Where = append(f.Where, Equality{w.Field, v})
@@ -137,5 +160,5 @@ func (a Access) filters(t *catalog.Table, into *[]Filter, tr *trace) bool {
 			*into = append(*into, f)
 		}
 	}
-	return found
+	return found, false
 }

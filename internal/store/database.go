@@ -125,7 +125,7 @@ func (s *Store) CreateDatabase(ctx context.Context, who Actor, d Database) (made
 		if err != nil {
 			return err
 		}
-		w.setCatalog(w.graph.Catalog().WithDatabase(catalog.Database{ID: d.ID, Name: d.Name, Engine: d.Engine, Sample: d.Sample}), d.ID,
+		w.setCatalog(w.graph.Catalog().WithDatabase(catalog.Database{ID: d.ID, Name: d.Name, Engine: d.Engine, Sample: d.Sample, Governs: catalog.Governs(d.Engine)}), d.ID,
 			"connect database %d %q", d.ID, d.Name)
 		if d.Strict {
 			if err := w.apply(permission.SetStrict{Database: d.ID, To: true}); err != nil {

@@ -78,7 +78,8 @@ func (w *World) wholeCreate(g permission.GroupID, d catalog.DatabaseID) permissi
 }
 
 // queryNatively: one group has native on the database, and every table that is
-// there is plainly unrestricted for the person.
+// there is plainly unrestricted for the person or, where the engine holds SQL to
+// what they may see, the rows of some table reach them.
 func (w *World) queryNatively(p permission.UserID, d catalog.DatabaseID) bool {
 	if _, ok := w.databases[d]; !ok || !w.Known(p) {
 		return false
@@ -86,10 +87,13 @@ func (w *World) queryNatively(p permission.UserID, d catalog.DatabaseID) bool {
 	if w.Almighty(p) {
 		return true
 	}
+	all, some := true, false
 	for _, t := range w.tablesOf(d) {
-		if w.Effective(p, t) != permission.Unrestricted {
-			return false
-		}
+		all = all && w.Effective(p, t) == permission.Unrestricted
+		some = some || w.opens(p, t)
+	}
+	if !all && !(w.databases[d].Governs && some) {
+		return false
 	}
 	for _, g := range w.GroupsOf(p) {
 		if w.wholeCreate(g, d) == permission.Native {
