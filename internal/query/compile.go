@@ -31,11 +31,15 @@ type compiler struct {
 	cards     map[int64]*Card
 	snippets  map[snippetRef]*native
 	sandboxed bool
-	sql       bool // SQL typed by a person is in it
-	keyed     bool // the key of hashes is among its values
-	hiding    bool // a policy hides a column of a source
-	risky     bool // see risk
-	judging   bool // nothing is written: attributes are read as the engine of their table reads them
+	sql       bool       // SQL typed by a person is in it
+	keyed     bool       // the key of hashes is among its values
+	hiding    bool       // a policy hides a column of a source
+	risky     bool       // see risk
+	judging   bool       // nothing is written: attributes are read as the engine of their table reads them
+	viewing   bool       // what is written is a view
+	overViews bool       // tables are views already: they are as the person sees them
+	readable  []readable // what SQL of people may read, where the engine holds it to that
+	open      bool       // that is all of the database, whole
 	aliases   int
 	depth     int
 	work      int
@@ -118,7 +122,34 @@ func Compile(q *Query, s Source) (Statement, error) {
 	for _, col := range columns {
 		st.columns = append(st.columns, col.Column)
 	}
+	if err == nil && c.sandboxed && !c.sql && c.mayWriteSQL() {
+		c.formOver(&st, q, b, ask)
+	}
 	return st, err
+}
+
+func (c *compiler) mayWriteSQL() bool {
+	return c.Access.Can(permission.QueryNatively, permission.ADatabase(c.database))
+}
+
+// formOver writes a question as a person could type it from whom something of
+// its tables is held back: over tables that are as they see them. The
+// conditions and columns of policies are not theirs to know.
+func (c *compiler) formOver(st *Statement, q *Query, b *block, ask int64) {
+	if _, is := governs(c.Dialect); !is {
+		return
+	}
+	over, err := start(q, c.Source)
+	if err != nil {
+		return
+	}
+	over.overViews = true
+	sql, _, err := over.stage(b, ask)
+	if err != nil || sql.values() > maxArgs {
+		return
+	}
+	st.form, st.formArgs = sql.render(c.Dialect, over.risky)
+	st.showForm = true
 }
 
 // fitting checks that the dialect is that of the question's database.
@@ -137,15 +168,31 @@ func (c *compiler) statement(sql fragment) (Statement, error) {
 	st := Statement{database: c.database, engine: c.Dialect.engine(), revision: c.Access.Graph().Revision(),
 		limit: int(min(int64(c.MaxRows), rowLimit)), native: c.sql, sandboxed: c.sandboxed}
 	st.sql, st.args = sql.render(c.Dialect, c.risky)
-	if c.sql {
+	switch _, governed := governs(c.Dialect); {
+	case c.sql && governed:
+		mentions := Mentions(st.sql)
+		for _, r := range c.readable {
+			st.tables = append(st.tables, r.view.table)
+			if !mentions(r.view.table.Name) {
+				continue
+			}
+			st.views = append(st.views, r.view)
+			st.sandboxed = st.sandboxed || !r.view.whole
+			if r.keyed {
+				st.maskKey = c.MaskKey
+			}
+		}
+		st.open = c.open
+	case c.sql:
 		st.tables = c.whole()
-	} else {
+	default:
 		for id, scan := range c.scans {
 			st.tables = append(st.tables, Table{id, scan.table.Schema, scan.table.Name})
 		}
 	}
 	slices.SortFunc(st.tables, func(a, b Table) int { return cmp.Compare(a.ID, b.ID) })
-	st.showForm = c.Access.Can(permission.QueryNatively, permission.ADatabase(c.database)) && !c.keyed
+	st.form, st.formArgs = st.sql, st.args
+	st.showForm = c.mayWriteSQL() && !c.keyed && (c.sql || !c.sandboxed)
 	return st, nil
 }
 

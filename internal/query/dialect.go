@@ -30,11 +30,6 @@ func DialectOf(engine string) (Dialect, error) {
 // sandbox, and the error would tell of rows that are hidden: see [compiler.risk].
 type dialect interface {
 	engine() string // the engine's name in the catalog
-	// guarded tells whether the engine asks, for every table that a statement
-	// reads, whether it may be read, so that SQL typed by a person is held to
-	// the tables of its statement. Where it does not, such SQL runs only for
-	// people from whom no row of the database is hidden.
-	guarded() bool
 	// zoned tells whether the engine knows time zones. One that does not
 	// counts days in UTC.
 	zoned() bool

@@ -13,6 +13,9 @@ type token struct {
 	bound bool
 	as    argumentType // of a bound value
 	fence bool         // a fence, where the statement needs them
+	// Of views: the places of the schema of the table, and of the function
+	// that hashes a field's values.
+	schema, hash bool
 }
 
 func text(s string) fragment { return fragment{{text: s}} }

@@ -103,7 +103,11 @@ func (c *compiler) masking(f *catalog.Field, x fragment, m permission.Mask, base
 	if len(c.MaskKey) == 0 {
 		return nil, c.unmaskable(f, "there is no key for its hash")
 	}
-	c.keyed = true
+	if c.viewing {
+		c.keyed = true
+		return cat(fragment{{hash: true}}, "("+itoa(int64(f.ID))+", ", x, ")"), nil
+	}
+	c.keyed = c.keyed || !c.overViews
 	return c.Dialect.keyedHash(x, c.MaskKey+":"+itoa(int64(f.ID))+":"), nil
 }
 

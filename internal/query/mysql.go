@@ -15,7 +15,6 @@ func MySQL() Dialect { return Dialect{mysql{}} }
 type mysql struct{}
 
 func (mysql) engine() string { return "mysql" }
-func (mysql) guarded() bool  { return false }
 func (mysql) zoned() bool    { return true }
 func (mysql) lexis() lexis {
 	return lexis{backticks: true, backslashes: true, hashes: true, commands: true}

@@ -16,7 +16,6 @@ func PostgreSQL() Dialect { return Dialect{postgres{}} }
 type postgres struct{}
 
 func (postgres) engine() string    { return "postgres" }
-func (postgres) guarded() bool     { return false }
 func (postgres) zoned() bool       { return true }
 func (postgres) joins(string) bool { return true }
 func (postgres) fence() string     { return " OFFSET 0" }

@@ -49,7 +49,11 @@ func (c *compiler) scan(id catalog.TableID, at *node) (*scanned, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !rows.All() {
+	switch {
+	case rows.All():
+	case c.overViews:
+		c.sandboxed = true
+	default:
 		where, err := c.rowCondition(t, rows.Filters())
 		if err != nil {
 			return nil, err
@@ -86,7 +90,9 @@ func (c *compiler) scanOf(t *catalog.Table, rows permission.Rows, at *node) (*sc
 				return nil, err
 			}
 			if m != nil {
-				x = cat(m.sql, " AS "+col.sql)
+				if !c.overViews {
+					x = cat(m.sql, " AS "+col.sql)
+				}
 				col.masked = true
 				col.BaseType, col.EffectiveType, col.SemanticType, col.Target = m.base, m.base, nil, nil
 			}
@@ -100,7 +106,11 @@ func (c *compiler) scanOf(t *catalog.Table, rows permission.Rows, at *node) (*sc
 	if t.Schema != "" {
 		name = c.Dialect.quote(t.Schema) + "." + name
 	}
-	s.sql = cat("SELECT ", separated(", ", list), " FROM "+name+" AS "+c.Dialect.quote("t"))
+	from := text(name)
+	if c.viewing {
+		from = cat(fragment{{schema: true}}, "."+name)
+	}
+	s.sql = cat("SELECT ", separated(", ", list), " FROM ", from, " AS "+c.Dialect.quote("t"))
 	return s, nil
 }
 

@@ -194,6 +194,13 @@ func (c *compiler) fieldFilter(t *tag, p *parameter) (fragment, error) {
 		raw = text(name)
 	}
 	col := column{Column: c.describe(field), field: field.ID, raw: c.Dialect.stored(field, raw)}
+	if s := c.scans[table.ID]; s != nil { // what a policy masks is compared as it is shown
+		for _, shown := range s.columns {
+			if shown.field == field.ID {
+				col.Column = shown.Column
+			}
+		}
+	}
 	cond, err := p.condition(&fieldRef{at: t.field.at, id: field.ID}, p.kind)
 	if err != nil {
 		return nil, err

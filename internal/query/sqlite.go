@@ -16,7 +16,6 @@ func SQLite() Dialect { return Dialect{sqlite{}} }
 type sqlite struct{}
 
 func (sqlite) engine() string    { return "sqlite" }
-func (sqlite) guarded() bool     { return true }
 func (sqlite) zoned() bool       { return false }
 func (sqlite) joins(string) bool { return true }
 func (sqlite) fence() string     { return " LIMIT -1" }

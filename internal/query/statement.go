@@ -21,6 +21,11 @@ type Statement struct {
 	limit     int
 	native    bool
 	sandboxed bool
+	views     []View
+	maskKey   string
+	open      bool
+	form      string
+	formArgs  []any
 	showForm  bool
 }
 
@@ -73,19 +78,36 @@ func (s Statement) Engine() string { return s.engine }
 // Revision is the data revision of the permissions it was made under.
 func (s Statement) Revision() catalog.Revision { return s.revision }
 
-// Sandboxed tells whether rows are held back from the person.
+// Sandboxed tells whether rows or columns are held back from the person.
 func (s Statement) Sandboxed() bool { return s.sandboxed }
 
 // Native tells whether the text, or a part of it, was typed by a person. An
-// engine that has an authorizer keeps it to [Statement.Tables]; for one that
-// has none there is such a statement only when every row of every table of the
-// database is open to the person.
+// engine that can holds it to [Statement.Views]; for one that cannot there is
+// such a statement only when every row of every table of the database is open
+// to the person.
 func (s Statement) Native() bool { return s.native }
 
 // Limit is the most rows that may be handed out, always above 0. SQL made by
 // [Compile] asks for at most one row more, whose arrival says that the result
 // was cut; a native statement asks for what it likes.
 func (s Statement) Limit() int { return s.limit }
+
+// Views are the tables that a native statement may read, as the person sees
+// them, where the engine holds it to them: those that its text can name. They
+// are sorted by the ids of their tables.
+func (s Statement) Views() []View { return slices.Clone(s.views) }
+
+// SameViews tells whether two statements may read the same.
+func (s Statement) SameViews(o Statement) bool {
+	return s.maskKey == o.maskKey && s.open == o.open && slices.EqualFunc(s.views, o.views, func(a, b View) bool { return a.key() == b.key() })
+}
+
+// MaskKey is the secret with which the views hash; "" when none does.
+func (s Statement) MaskKey() string { return s.maskKey }
+
+// Open tells of a native statement with views that nothing of the database is
+// hidden from the person: the engine's words may be told.
+func (s Statement) Open() bool { return s.open }
 
 // Tables are all the tables that it may read, sorted by id. For a structured
 // question they are those it does read.
@@ -97,15 +119,16 @@ func (s Statement) Reads(schema, name string) bool {
 }
 
 // NativeForm is the SQL as {"query": ..., "params": ...}, and whether the
-// person may be shown it: it is for people who may write SQL themselves.
+// person may be shown it: it is for people who may write SQL themselves. It
+// holds nothing of the policies that the person is under.
 func (s Statement) NativeForm() (json.RawMessage, bool) {
 	if s.IsZero() || !s.showForm {
 		return nil, false
 	}
 	var params any
-	if len(s.args) > 0 {
-		params = s.args
+	if len(s.formArgs) > 0 {
+		params = s.formArgs
 	}
-	form, err := json.Marshal(map[string]any{"query": s.sql, "params": params})
+	form, err := json.Marshal(map[string]any{"query": s.form, "params": params})
 	return form, err == nil
 }

@@ -41,6 +41,9 @@ type task struct {
 	args   []any
 	native bool            // a person wrote the text, or a part of it
 	tables map[string]bool // for SQLite's guard, folded
+	views  []view          // for SQL of people on SQLite
+	key    string          // with which the views hash
+	open   bool            // nothing of the database is hidden from the person
 	zone   *time.Location  // of the session; nil is UTC
 }
 

@@ -121,7 +121,7 @@ func (p *place) task(text string, args ...any) task {
 }
 
 func (p *place) native(text string) task {
-	return task{sql: text, native: true, tables: only("orders")}
+	return written(text, "orders")
 }
 
 // ask runs a task to its end on a connection of its own.

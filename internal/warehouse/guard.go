@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/sluice-bi/sluice/internal/query"
 	"modernc.org/sqlite"
 )
 
@@ -20,6 +21,8 @@ type guard struct {
 
 // policy is what one statement may do.
 type policy struct {
+	// home is the schema that the file is in.
+	home string
 	// tables are the tables and views that may be read, folded.
 	tables map[string]bool
 	// through are the further tables that a view may read, for statements
@@ -27,6 +30,17 @@ type policy struct {
 	through map[string]bool
 	// schema is what the file has.
 	schema *schema
+	// views are all that SQL of a person may read, by their folded names: views
+	// that the connection has for it, over tables in a schema whose name nobody
+	// knows. Not nil for such SQL, and then tables do not count.
+	views map[string]view
+	// shadows are further names of the file under which the connection has a
+	// view that cannot be read, so that nobody reaches the table.
+	shadows map[string]bool
+	// hash is the function for hashes that views may call.
+	hash string
+	// setup lets the server itself prepare a connection for SQL of a person.
+	setup bool
 	// system lets the server itself read the schema. No other policy has it.
 	system bool
 	// record, of a system policy, is told which view reads which table.
@@ -48,7 +62,7 @@ func (g *guard) authorize(action sqlite.AuthorizerActionCode, arg1, arg2, schema
 	case sqlite.AuthSelect, sqlite.AuthRecursive:
 		return sqlite.AuthorizerOK
 	case sqlite.AuthFunction:
-		if functions[fold(arg2)] {
+		if g.bound.calls(fold(arg2), fold(within)) {
 			return sqlite.AuthorizerOK
 		}
 		return g.deny(fmt.Sprintf("the function %s is not available", arg2))
@@ -62,11 +76,22 @@ func (g *guard) authorize(action sqlite.AuthorizerActionCode, arg1, arg2, schema
 		}
 		return g.deny(fmt.Sprintf("the table %s is not one that this statement may read", arg1))
 	case sqlite.AuthPragma:
-		if g.bound.system && systemPragmas[arg1] {
+		if g.bound.system && systemPragmas[arg1] || g.bound.setup && arg1 == "query_only" {
 			return sqlite.AuthorizerOK
 		}
 		return g.deny("PRAGMA is not allowed")
+	case sqlite.AuthCreateTempView:
+		if g.bound.setup {
+			return sqlite.AuthorizerOK
+		}
+	case sqlite.AuthInsert, sqlite.AuthUpdate:
+		if g.bound.setup && arg1 == tempSchema {
+			return sqlite.AuthorizerOK
+		}
 	case sqlite.AuthAttach, sqlite.AuthDetach:
+		if g.bound.setup && action == sqlite.AuthAttach {
+			return sqlite.AuthorizerOK
+		}
 		return g.deny("ATTACH and DETACH are not allowed")
 	case sqlite.AuthTransaction, sqlite.AuthSavepoint:
 		if g.bound.system && action == sqlite.AuthTransaction {
@@ -88,7 +113,13 @@ func (g *guard) deny(why string) sqlite.AuthorizerReturnCode {
 // engine reads rows and no column of them.
 func (p *policy) reads(table, column, schema, within string) bool {
 	switch {
-	case schema != "main" && schema != "":
+	case p.setup:
+		return table == tempSchema
+	case p.views != nil:
+		return p.readsViews(table, column, schema, within)
+	case p.system && schema == "main" && tableFunctions[table]:
+		return true
+	case schema != p.home && schema != "":
 		return false
 	case p.system:
 		return true
@@ -96,7 +127,7 @@ func (p *policy) reads(table, column, schema, within string) bool {
 		return false
 	case p.schema.has(table):
 		return p.tables[table] || (within != "" || column == "") && p.through[via(within, table)]
-	case schema == "main":
+	case schema != "":
 		return tableFunctions[table]
 	}
 	// Of a source of which no column is used, as in count(*), the engine tells
@@ -104,6 +135,44 @@ func (p *policy) reads(table, column, schema, within string) bool {
 	// subquery. It is one for certain if the file has nothing of that name.
 	return column == "" && !modules[table]
 }
+
+// readsViews decides about SQL of a person. Their text cannot name the file's
+// schema, and a name of theirs without a schema means a view of the connection
+// wherever there is one, so that whatever the engine finds in that schema under
+// such a name was found through a view. Which view it was is asked besides: its
+// name alone would not do, as a common table expression can bear it.
+func (p *policy) readsViews(table, column, schema, within string) bool {
+	v, is := p.views[table]
+	switch {
+	case strings.HasPrefix(table, "sqlite_"), strings.HasPrefix(table, "pragma_"):
+		return false
+	case schema == "temp":
+		return is && (column == "" || v.shows(column))
+	case schema == p.home && column == "":
+		return is || p.through[via("", table)]
+	case schema == p.home:
+		return is && within == table && v.needs(column) || p.through[via(within, table)]
+	case schema == "main":
+		return tableFunctions[table]
+	case schema != "" || column != "":
+		return false
+	case is || p.shadows[table]:
+		return true // a view that is no view to read was refused before
+	}
+	return !p.schema.has(table) && !modules[table]
+}
+
+// calls decides about a function.
+func (p *policy) calls(name, within string) bool {
+	if p.views == nil {
+		return functions[name]
+	}
+	_, inside := p.views[within]
+	return name == p.hash && inside || functions[name] && name != query.SQLiteHash
+}
+
+// tempSchema is where the engine notes the views of a connection.
+const tempSchema = "sqlite_temp_master"
 
 // via is the key of "this view reads this table". Of a reading without columns
 // the engine does not tell the view: the view is empty then.

@@ -118,7 +118,7 @@ func TestNothingOfASessionIsLeftForTheNext(t *testing.T) {
 					t.Errorf("%s: %v", tt.set, err)
 				}
 				for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-					got := p.one(t, task{sql: tt.look, native: true})
+					got := p.one(t, written(tt.look))
 					if textOf(got) == tt.want {
 						break
 					}

@@ -110,7 +110,10 @@ type sqliteConn struct {
 	log    *slog.Logger
 	count  *counter // may be nil
 	guard  guard
+	home   string  // the schema that the file is in
+	hash   string  // the name of the function for hashes
 	schema *schema // what learn found last
+	person *person // whose SQL alone it runs; nil for a connection that is shared
 	busy   bool    // a statement runs
 	begun  bool    // a read transaction is open
 	broken bool    // it was interrupted or failed: not to be used again
@@ -140,11 +143,21 @@ func openSQLite(file string, log *slog.Logger) (*sqliteConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := url.URL{Scheme: "file", OmitHost: true, Path: file, RawQuery: url.Values{
-		"mode": {"ro"}, "_query_only": {"1"}, "_defensive": {"1"}, "_dqs": {"0"},
-		"_busy_timeout": {"5000"}, "_pragma": {"trusted_schema(0)", "cell_size_check(1)"},
-	}.Encode()}
-	c := &sqliteConn{file: file, opened: opened, log: log}
+	c := &sqliteConn{file: file, opened: opened, log: log, home: "main", hash: query.SQLiteHash}
+	name := url.URL{Scheme: "file", OmitHost: true, Path: file, RawQuery: "mode=ro&_query_only=1&" + settings}
+	if err := c.connect(name.String(), keyedHash); err != nil {
+		return nil, err
+	}
+	c.limit()
+	return c, nil
+}
+
+// settings are those of every connection, as the driver reads them.
+var settings = url.Values{"_defensive": {"1"}, "_dqs": {"0"}, "_busy_timeout": {"5000"},
+	"_pragma": {"trusted_schema(0)", "cell_size_check(1)"}}.Encode()
+
+// connect opens the engine under a name, with the function for hashes.
+func (c *sqliteConn) connect(name string, hash func(*sqlite.FunctionContext, []driver.Value) (driver.Value, error)) error {
 	var d sqlite.Driver // an own one: the authorizer belongs to these connections only
 	d.RegisterConnectionHook(func(conn sqlite.ExecQuerierContext, _ string) error {
 		r, ok := conn.(sqlite.AuthorizerRegisterer)
@@ -153,24 +166,28 @@ func openSQLite(file string, log *slog.Logger) (*sqliteConn, error) {
 		}
 		return r.RegisterAuthorizer(c.guard.authorize)
 	})
-	if err := d.RegisterDeterministicScalarFunction(query.SQLiteHash, 2, keyedHash); err != nil {
-		return nil, fmt.Errorf("warehouse: %w", err)
+	if err := d.RegisterDeterministicScalarFunction(c.hash, 2, hash); err != nil {
+		return fmt.Errorf("warehouse: %w", err)
 	}
-	raw, err := d.Open(name.String())
+	raw, err := d.Open(name)
 	if err != nil {
-		return nil, detailError("db", err, "%s cannot be opened as an SQLite database", file)
+		return detailError("db", err, "%s cannot be opened as an SQLite database", c.file)
 	}
 	c.raw = raw
 	if c.handle = handleOf(raw); c.handle == 0 {
 		_ = raw.Close()
-		return nil, errors.New("warehouse: the SQLite driver hides its handle: statements could not be interrupted")
+		return errors.New("warehouse: the SQLite driver hides its handle: statements could not be interrupted")
 	}
+	return nil
+}
+
+// limit puts the limits in force.
+func (c *sqliteConn) limit() {
 	tls := libc.NewTLS()
 	defer tls.Close()
 	for _, l := range limits {
 		sqlite3.Xsqlite3_limit(tls, c.handle, l.id, l.to)
 	}
-	return c, nil
 }
 
 // handleOf is the engine's handle of a driver's connection. The driver stops
@@ -236,6 +253,9 @@ func (c *sqliteConn) run(ctx context.Context, t task) (_ *Rows, err error) {
 	if ctx.Err() != nil {
 		return nil, ended(ctx, nil)
 	}
+	if t.native {
+		return c.govern(ctx, t, args)
+	}
 	if err := c.begin(ctx); err != nil {
 		return nil, err
 	}
@@ -244,17 +264,21 @@ func (c *sqliteConn) run(ctx context.Context, t task) (_ *Rows, err error) {
 			c.rollback()
 		}
 	}()
-	p := policy{tables: t.tables}
+	p := policy{home: c.home, tables: t.tables}
 	if p.schema, err = c.learn(ctx); err != nil {
 		return nil, err
 	}
-	if !t.native {
-		if p.through, err = c.viewsOf(t.tables); err != nil {
-			return nil, err
-		}
+	if p.through, err = c.viewsOf(t.tables); err != nil {
+		return nil, err
 	}
+	return c.start(ctx, t.sql, args, p, func() {})
+}
+
+// start runs a statement under a policy. What is done is called when its rows
+// have ended.
+func (c *sqliteConn) start(ctx context.Context, sql string, args []driver.NamedValue, p policy, done func()) (*Rows, error) {
 	unbind, unwatch := c.guard.bind(p), c.watch(ctx)
-	raw, err := c.query(ctx, t.sql, args)
+	raw, err := c.query(ctx, sql, args)
 	if err != nil {
 		err = c.judge(ctx, err)
 		unwatch()
@@ -262,7 +286,7 @@ func (c *sqliteConn) run(ctx context.Context, t task) (_ *Rows, err error) {
 		return nil, err
 	}
 	c.busy = true
-	rows := &sqliteRows{conn: c, ctx: ctx, raw: raw, unbind: unbind, unwatch: unwatch}
+	rows := &sqliteRows{conn: c, ctx: ctx, raw: raw, unbind: unbind, unwatch: unwatch, done: done}
 	width := rows.prepare()
 	return startRows(ctx, rows, width, rows.describe)
 }
@@ -277,6 +301,14 @@ func (c *sqliteConn) query(ctx context.Context, sql string, args []driver.NamedV
 
 // judge turns the engine's error into one of ours.
 func (c *sqliteConn) judge(ctx context.Context, err error) *Error {
+	e := c.verdict(ctx, err)
+	if c.person != nil && ctx.Err() == nil {
+		return c.person.told(c, e)
+	}
+	return e
+}
+
+func (c *sqliteConn) verdict(ctx context.Context, err error) *Error {
 	if ctx.Err() != nil {
 		c.broken = true
 		return ended(ctx, err)

@@ -21,6 +21,7 @@ type sqliteRows struct {
 	dest            []driver.Value
 	first           []string // base types of the first row's values
 	unbind, unwatch func()
+	done            func()
 }
 
 // prepare notes names and declared types of the columns, while the statement is
@@ -82,6 +83,7 @@ func (r *sqliteRows) end() {
 	c.broken = c.broken || r.ctx.Err() != nil
 	c.busy = false
 	c.rollback()
+	r.done()
 }
 
 // plain is a value as Rows.Values promises it: times as the wire has them,

@@ -26,7 +26,7 @@ func (s *schema) has(name string) bool {
 
 // system runs a statement of the server's own and hands each row to f.
 func (c *sqliteConn) system(ctx context.Context, sql string, f func(row []driver.Value) error) error {
-	unbind, unwatch := c.guard.bind(policy{system: true}), c.watch(ctx)
+	unbind, unwatch := c.guard.bind(policy{home: c.home, system: true}), c.watch(ctx)
 	defer unbind()
 	defer unwatch()
 	raw, err := c.query(ctx, sql, nil)
@@ -72,7 +72,7 @@ func (c *sqliteConn) rollback() {
 // counter says whether what the connection knows still holds.
 func (c *sqliteConn) learn(ctx context.Context) (*schema, error) {
 	s := &schema{names: map[string]bool{}, spelled: map[string]string{}, reach: map[string]map[string]bool{}}
-	err := c.system(ctx, "PRAGMA schema_version", func(row []driver.Value) error {
+	err := c.system(ctx, "PRAGMA "+c.home+".schema_version", func(row []driver.Value) error {
 		s.version, _ = row[0].(int64)
 		return nil
 	})
@@ -82,7 +82,7 @@ func (c *sqliteConn) learn(ctx context.Context) (*schema, error) {
 	if c.schema != nil && c.schema.version == s.version {
 		return c.schema, nil
 	}
-	const all = "SELECT name, type = 'view' FROM main.sqlite_schema WHERE type IN ('table', 'view')"
+	all := "SELECT name, type = 'view' FROM " + c.home + ".sqlite_schema WHERE type IN ('table', 'view')"
 	err = c.system(ctx, all, func(row []driver.Value) error {
 		name, _ := row[0].(string)
 		s.names[fold(name)] = row[1] == int64(1)
@@ -134,8 +134,8 @@ func (c *sqliteConn) follow(view string) (map[string]bool, error) {
 		return nil, errors.New("warehouse: the SQLite driver cannot prepare without running")
 	}
 	reach := map[string]bool{}
-	defer c.guard.bind(policy{system: true, record: func(view, table string) { reach[via(view, table)] = true }})()
-	sql := fmt.Sprintf(`SELECT * FROM main."%s"`, strings.ReplaceAll(view, `"`, `""`))
+	defer c.guard.bind(policy{home: c.home, system: true, record: func(view, table string) { reach[via(view, table)] = true }})()
+	sql := fmt.Sprintf(`SELECT * FROM %s."%s"`, c.home, strings.ReplaceAll(view, `"`, `""`))
 	if _, err := describer.ColumnInfo(sql); err != nil {
 		return nil, failed(Failed, "a view that the statement reads cannot be read", err)
 	}

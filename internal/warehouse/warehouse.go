@@ -6,9 +6,10 @@
 // takes, and one that only query.Compile and query.Check can fill. Every
 // statement runs in a transaction that cannot write. What SQLite finds in a
 // statement when it prepares it is checked once more against the tables that
-// the statement may read; PostgreSQL and MySQL have nothing that could, so that
-// query makes no statement of SQL typed by people there but for those who may
-// see all of the database. Rows are streamed, and a statement that nobody waits
+// the statement may read, and SQL typed by people finds nothing there but views
+// of what they may see (governed.go); PostgreSQL and MySQL have nothing that
+// could, so that query makes no statement of such SQL there but for those who
+// may see all of the database. Rows are streamed, and a statement that nobody waits
 // for any more is ended on the server too.
 //
 // Through the second, [Pool.Admin] and [Pool.Try], go the server's own needs:
@@ -208,7 +209,8 @@ func (c *Conn) Run(ctx context.Context, s query.Statement, zone *time.Location) 
 	case s.Database() != c.id:
 		return nil, fmt.Errorf("warehouse: a statement for database %d on a connection to database %d", s.Database(), c.id)
 	}
-	t := task{sql: s.SQL(), args: s.Args(), native: s.Native(), tables: map[string]bool{}, zone: zone}
+	t := task{sql: s.SQL(), args: s.Args(), native: s.Native(), tables: map[string]bool{}, zone: zone,
+		views: viewsOf(s), key: s.MaskKey(), open: s.Open()}
 	for _, table := range s.Tables() {
 		if table.Schema == "" { // SQLite has no schemas, and nobody else looks
 			t.tables[fold(table.Name)] = true

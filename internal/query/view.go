@@ -1,0 +1,245 @@
+package query
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/sluice-bi/sluice/internal/catalog"
+	"github.com/sluice-bi/sluice/internal/permission"
+)
+
+// governing is a dialect whose engine holds SQL that people type to views: the
+// tables as the person may see them, under the names of the tables, and nothing
+// else. For the others such SQL is made only for people from whom nothing of
+// the database is hidden.
+type governing interface {
+	dialect
+	// literal writes a value into the text of a view, which can have no
+	// arguments.
+	literal(v any) (string, error)
+	// barrier ends a view so that no condition from outside is tried on a row
+	// that the view holds back.
+	barrier() string
+}
+
+// governs tells whether a dialect is a governing one.
+func governs(d Dialect) (governing, bool) {
+	g, is := d.dialect.(governing)
+	return g, is
+}
+
+// View is a table as SQL typed by a person may read it: its rows and columns
+// as the person sees them, under its own name. Values stand in it as literals,
+// but for the key of hashes.
+type View struct {
+	in      governing
+	table   Table
+	whole   bool
+	columns []string
+	reads   []string
+	parts   []viewPart
+}
+
+// viewPart is a piece of a view's SELECT: text, or the place of a name that is
+// drawn for one connection.
+type viewPart struct {
+	text         string
+	schema, hash bool
+}
+
+// Table is the table that the view stands for.
+func (v View) Table() Table { return v.table }
+
+// Whole tells whether nothing of the table is held back.
+func (v View) Whole() bool { return v.whole }
+
+// Columns are those that it shows; nil, of a whole one, for all there are.
+func (v View) Columns() []string { return slices.Clone(v.columns) }
+
+// Reads are the columns of the table that it reads, be it for its conditions;
+// nil, of a whole one, for all there are.
+func (v View) Reads() []string { return slices.Clone(v.reads) }
+
+// Select is its SQL. The schema is where the table is, and hash a function of
+// the number of a field and a value. What is closed lets no condition of
+// others in; a view that holds something back is closed in any case.
+func (v View) Select(schema, hash string, closed bool) string {
+	var b strings.Builder
+	for _, p := range v.parts {
+		switch {
+		case p.schema:
+			b.WriteString(v.in.quote(schema))
+		case p.hash:
+			b.WriteString(v.in.quote(hash))
+		default:
+			b.WriteString(p.text)
+		}
+	}
+	if closed || !v.whole {
+		b.WriteString(v.in.barrier())
+	}
+	return b.String()
+}
+
+// key is all that a view says, for comparisons.
+func (v View) key() string {
+	return fmt.Sprintf("%d %q %v %q", v.table.ID, v.table.Name, v.whole, v.Select("schema", "hash", true))
+}
+
+// readable are the tables that SQL typed by a person may read, by the right
+// that a structured question would need, and how.
+type readable struct {
+	view  View
+	keyed bool
+}
+
+// readables finds them, and tells whether they are all of the database, whole.
+// A table that is not open to the person is none. One whose policy cannot be
+// applied refuses all SQL: whether it would be read is not known.
+func (c *compiler) readables(g governing) (all []readable, open bool, err error) {
+	open = true
+	for t := range c.catalog().Tables(c.database) {
+		if !t.Active() {
+			continue
+		}
+		if !c.Access.Can(c.right(), permission.ATable(t.ID)) {
+			if err := c.Access.Unmet(c.right(), t.ID); err != nil {
+				return nil, false, err
+			}
+			open = false
+			continue
+		}
+		r, err := c.readableOf(g, t)
+		if err != nil {
+			return nil, false, err
+		}
+		open = open && r.view.whole
+		all = append(all, r)
+	}
+	return all, open, nil
+}
+
+// readableOf writes the view of a table.
+func (c *compiler) readableOf(g governing, t *catalog.Table) (readable, error) {
+	at := &node{}
+	rows, err := c.Access.Rows(c.right(), t.ID)
+	if err != nil {
+		return readable{}, err
+	}
+	if strings.ContainsRune(t.Name, 0) {
+		return readable{}, at.errorf("table %d cannot be read: its name has a NUL character", t.ID)
+	}
+	r := readable{view: View{in: g, table: Table{t.ID, t.Schema, t.Name}}}
+	if rows.All() {
+		r.view.whole = true
+		r.view.parts = []viewPart{{text: "SELECT " + g.quote("t") + ".* FROM "}, {schema: true}, {text: "." + g.quote(t.Name) + " AS " + g.quote("t")}}
+		return r, nil
+	}
+	v := *c // its own, since what it notes is about the view alone
+	v.Dialect, v.viewing, v.keyed, v.overViews = Dialect{g}, true, false, false
+	s, err := v.scanOf(t, rows, at)
+	if err != nil {
+		return readable{}, err
+	}
+	where, err := v.rowCondition(t, rows.Filters())
+	if err != nil {
+		return readable{}, err
+	}
+	for _, col := range s.columns {
+		name := c.catalog().Field(col.field).Name
+		r.view.columns = append(r.view.columns, name)
+		r.view.reads = append(r.view.reads, name)
+	}
+	for _, filter := range rows.Filters() {
+		for _, eq := range filter.Where {
+			r.view.reads = append(r.view.reads, c.catalog().Field(eq.Field).Name)
+		}
+	}
+	slices.Sort(r.view.reads)
+	r.view.reads, r.keyed = slices.Compact(r.view.reads), v.keyed
+	r.view.parts, err = cat(s.sql, " WHERE ", where).literally(g)
+	return r, err
+}
+
+// literally writes a fragment with its values in the text.
+func (f fragment) literally(g governing) ([]viewPart, error) {
+	var parts []viewPart
+	for _, t := range f {
+		switch {
+		case t.schema, t.hash:
+			parts = append(parts, viewPart{schema: t.schema, hash: t.hash})
+			continue
+		case t.fence:
+			continue
+		case t.bound:
+			text, err := g.literal(t.value)
+			if err != nil {
+				return nil, fmt.Errorf("query: %w", err)
+			}
+			t.text = text
+		}
+		if n := len(parts); n > 0 && !parts[n-1].schema && !parts[n-1].hash {
+			parts[n-1].text += t.text
+			continue
+		}
+		parts = append(parts, viewPart{text: t.text})
+	}
+	return parts, nil
+}
+
+// literal writes a value so that SQLite reads the same value.
+func (sqlite) literal(v any) (string, error) {
+	switch v := v.(type) {
+	case int64:
+		return strconv.FormatInt(v, 10), nil
+	case float64:
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return "", errors.New("a number that is none has no literal")
+		}
+		s := strconv.FormatFloat(v, 'e', -1, 64)
+		if !strings.Contains(s, ".") { // with a point it is read as what it is
+			s = strings.Replace(s, "e", ".0e", 1)
+		}
+		return s, nil
+	case bool:
+		if v {
+			return "1", nil
+		}
+		return "0", nil
+	case string:
+		if strings.ContainsRune(v, 0) || !utf8.ValidString(v) {
+			return "", errors.New("a text with a NUL character, or that is not UTF-8, has no literal")
+		}
+		return "'" + strings.ReplaceAll(v, "'", "''") + "'", nil
+	}
+	return "", fmt.Errorf("a value of the type %T has no literal", v)
+}
+
+// barrier has an offset, since without one SQLite moves a sub-select up into a
+// statement that has no condition.
+func (sqlite) barrier() string { return " LIMIT -1 OFFSET 0" }
+
+// Mentions tells whether SQL may name a table: whether its name stands in it
+// anywhere, as SQLite compares names. Of a name with quotes in it, which can be
+// spelled in several ways, it says so in any case.
+func Mentions(sql string) func(name string) bool {
+	sql = folded(sql)
+	return func(name string) bool {
+		return strings.ContainsAny(name, "\"'`[]") || strings.Contains(sql, folded(name))
+	}
+}
+
+// folded is text without regard to the case of ASCII letters.
+func folded(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, s)
+}
