@@ -86,7 +86,23 @@ func runIn(db *sql.DB, st query.Statement, zone *time.Location) ([]string, error
 // run gives the rows of a statement as lines of text, in words that do not
 // depend on the engine.
 func run(db *sql.DB, st query.Statement) (lines []string, err error) {
-	rows, err := db.QueryContext(context.Background(), st.SQL(), st.Args()...)
+	ctx := context.Background()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	for _, v := range st.Views() { // as warehouse does
+		name := `"` + strings.ReplaceAll(v.Table().Name, `"`, `""`) + `"`
+		if _, err := conn.ExecContext(ctx, "CREATE TEMP VIEW "+name+" AS "+v.Select("main", viewHash, false)); err != nil {
+			return nil, err
+		}
+		defer func() {
+			_, wrong := conn.ExecContext(ctx, "DROP VIEW temp."+name)
+			err = errors.Join(err, wrong)
+		}()
+	}
+	rows, err := conn.QueryContext(ctx, st.SQL(), st.Args()...)
 	if err != nil {
 		return nil, err
 	}

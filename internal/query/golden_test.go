@@ -134,6 +134,9 @@ func TestQuestionsBecomeTheWrittenSQL(t *testing.T) {
 					continue
 				}
 				add("sql", lines(st.SQL()))
+				if views := views(st); views != "" {
+					add("views", views)
+				}
 				add("args", arguments(st))
 				add("columns", described(t, st))
 			}
@@ -220,6 +223,15 @@ func arguments(st query.Statement) string {
 		args = append(args, fmt.Sprintf("%d %T %v", i+1, a, a))
 	}
 	return strings.Join(args, "\n")
+}
+
+// views are what SQL of people is held to.
+func views(st query.Statement) string {
+	var all []string
+	for _, v := range st.Views() {
+		all = append(all, v.Table().Name+": "+v.Select("the file", "the hash", false))
+	}
+	return strings.Join(all, "\n")
 }
 
 func described(t *testing.T, st query.Statement) string {

@@ -24,6 +24,18 @@ func init() { // what warehouse gives its own connections
 	})
 }
 
+// viewHash is what stands for the function that views hash with.
+const viewHash = "view_hash"
+
+func init() {
+	sqlite.MustRegisterDeterministicScalarFunction(viewHash, 2, func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
+		if args[1] == nil {
+			return nil, nil
+		}
+		return hashOf(fmt.Sprintf("%s:%v:%v", maskKey, args[0], args[1])), nil
+	})
+}
+
 func hashOf(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:16])

@@ -149,30 +149,6 @@ func TestSQLIsHeldToTablesOrRefused(t *testing.T) {
 	}
 }
 
-// A statement in which there is SQL may read the tables of which the person
-// may see every row, and never one that is sandboxed.
-func TestSQLNeverReadsASandboxedTable(t *testing.T) {
-	s := source(t, tenant)
-	s.Saved = true
-	st, err := query.Compile(parse(t, `{"database":1,"query":{"source-table":"card__3"}}`), s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if st.Reads("", "orders") || st.Reads("", "people") || !st.Reads("", "products") {
-		t.Errorf("it may read %v", st.Tables())
-	}
-	for _, text := range []string{
-		`{"database":1,"native":{"query":"select * from {{#1}}"}}`,
-		`{"database":1,"native":{"query":"select 1 from orders where {{x}}","template-tags":{"x":{"type":"dimension","dimension":["field",407,null]}}}}`,
-		`{"database":1,"native":{"query":"select 1","template-tags":{"unused":{"type":"dimension","dimension":["field",407,null]}}}}`,
-		onOrders(`"joins":[{"alias":"n","source-table":"card__3","condition":["=",1,1]}]`),
-	} {
-		if st, err := write(parse(t, text), s); !denied(err) || !st.IsZero() {
-			t.Errorf("%s: got %v, want a refusal", text, err)
-		}
-	}
-}
-
 // The values of field filters are bound, in all the ways in which they can be
 // given.
 func TestValuesOfFieldFiltersAreBound(t *testing.T) {

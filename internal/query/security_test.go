@@ -300,6 +300,8 @@ func TestSavedAndAdHocNeedDifferentRights(t *testing.T) {
 		{reader, true, false, sql},
 		{builder, true, false, sql},
 		{tenant, true, false, sql},
+		{coder, true, true, sql},
+		{masked, true, true, sql},
 		{analyst, true, true, sql},
 		{admin, true, true, sql},
 	} {

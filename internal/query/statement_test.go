@@ -35,7 +35,8 @@ func TestStatementsCarryTheTablesTheyMayRead(t *testing.T) {
 		{analyst, `organizations people products orders secrets od"d table events`},
 		{reader, ``},
 		{builder, `products orders events`},
-		{tenant, `products`},
+		{tenant, `people products orders`},
+		{coder, `people products orders`},
 	} {
 		s := source(t, c.who)
 		s.Saved = true

@@ -31,10 +31,12 @@ const (
 	broken                    // as tenant, with an attribute that is no number
 	empty                     // sandboxed without a policy
 	nobody                    // deactivated
+	coder                     // as tenant, with the right to write SQL
+	masked                    // writes SQL, and sees some columns masked and others not at all
 )
 
 var persons = map[string]permission.UserID{"admin": admin, "analyst": analyst, "builder": builder, "tenant": tenant,
-	"double": double, "reader": reader, "broken": broken, "empty": empty, "nobody": nobody}
+	"double": double, "reader": reader, "broken": broken, "empty": empty, "nobody": nobody, "coder": coder, "masked": masked}
 
 // The collections of the saved questions.
 const (
@@ -98,8 +100,8 @@ func title(name string) string {
 
 func newCatalog(engine string) *catalog.Snapshot {
 	c := &catalog.Snapshot{}
-	c = c.WithDatabase(catalog.Database{ID: shop, Name: "Shop", Engine: engine})
-	c = c.WithDatabase(catalog.Database{ID: elsewhere, Name: "Elsewhere", Engine: engine})
+	c = c.WithDatabase(catalog.Database{ID: shop, Name: "Shop", Engine: engine, Governs: catalog.Governs(engine)})
+	c = c.WithDatabase(catalog.Database{ID: elsewhere, Name: "Elsewhere", Engine: engine, Governs: catalog.Governs(engine)})
 	of := func(name, base, semantic string) column { return column{name: name, base: base, semantic: semantic} }
 	key := func(name string, to catalog.FieldID) column { return column{name, "Integer", "FK", to} }
 	c = table(c, shop, organizations, "organizations", of("id", "Integer", "PK"), of("name", "Text", "Name"))
@@ -143,17 +145,17 @@ func newGraphOn(t testing.TB, engine string) *permission.Graph {
 		changes = append(changes, permission.SetSandbox{To: &permission.Sandbox{Group: id, Table: of, Policy: permission.Policy{Where: where}, At: 2}})
 	}
 
-	for id := admin; id <= nobody; id++ {
+	for id := admin; id <= masked; id++ {
 		attributes := map[string]string{}
 		switch id {
-		case tenant, double, empty:
+		case tenant, double, empty, coder, masked:
 			attributes = map[string]string{"org": "7", "state": "open"}
 		case broken:
 			attributes = map[string]string{"org": "7 or 1=1"}
 		}
 		person(id, attributes)
 	}
-	group(permission.AllUsers, admin, analyst, builder, tenant, double, reader, broken, empty, nobody)
+	group(permission.AllUsers, admin, analyst, builder, tenant, double, reader, broken, empty, nobody, coder, masked)
 	group(permission.Administrators, admin)
 	group(10, analyst)
 	level(10, shop, permission.View, permission.WholeDatabase(), permission.Unrestricted)
@@ -165,7 +167,7 @@ func newGraphOn(t testing.TB, engine string) *permission.Graph {
 		level(11, shop, permission.View, permission.OneTable(id), permission.Unrestricted)
 		level(11, shop, permission.Create, permission.OneTable(id), permission.QueryBuilder)
 	}
-	group(12, tenant, broken)
+	group(12, tenant, broken, coder)
 	sandbox(12, orders, permission.AttributeEquality{Field: 402, Attribute: "org"})
 	sandbox(12, people, permission.AttributeEquality{Field: 202, Attribute: "org"})
 	level(12, shop, permission.View, permission.OneTable(products), permission.Unrestricted)
@@ -178,6 +180,19 @@ func newGraphOn(t testing.TB, engine string) *permission.Graph {
 	group(15, empty)
 	sandbox(15, orders)
 	level(15, shop, permission.Create, permission.WholeDatabase(), permission.QueryBuilder)
+
+	group(16, coder, masked)
+	level(16, shop, permission.View, permission.OneTable(products), permission.Unrestricted)
+	level(16, shop, permission.Create, permission.WholeDatabase(), permission.Native)
+	group(17, masked)
+	level(17, shop, permission.Create, permission.WholeDatabase(), permission.QueryBuilder)
+	sandbox(17, orders)
+	sandbox(17, people)
+	for _, c := range changes[len(changes)-3:] {
+		if c, is := c.(permission.SetSandbox); is {
+			c.To.Policy = maskedColumns[c.To.Table]
+		}
+	}
 
 	for _, id := range []permission.CollectionID{open, closed} {
 		changes = append(changes, permission.SetCollection{To: &permission.CollectionNode{ID: id, Name: fmt.Sprintf("collection %d", id)}})
@@ -192,6 +207,14 @@ func newGraphOn(t testing.TB, engine string) *permission.Graph {
 		t.Fatal(err)
 	}
 	return g.WithRevisions(3, 1)
+}
+
+// maskedColumns are what masked sees.
+var maskedColumns = map[catalog.TableID]permission.Policy{
+	orders: {Where: []permission.AttributeEquality{{Field: 402, Attribute: "org"}}, Columns: []permission.ColumnRule{shown(401),
+		shown(403, permission.Mask{Kind: permission.MaskHash}), shown(404), shown(405, permission.Mask{Kind: permission.MaskNull}),
+		shown(407, permission.Mask{Kind: permission.MaskPartial, Last: 2}), shown(409, permission.Mask{Kind: permission.MaskDate, Unit: "month"})}},
+	people: {AllRows: true, Columns: []permission.ColumnRule{shown(201), shown(203)}},
 }
 
 // cards are the saved questions of the world.
@@ -270,7 +293,7 @@ func sourceOn(t testing.TB, engine string, id permission.UserID) query.Source {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return query.Source{Access: newGraphOn(t, engine).AccessOf(id), Card: lookup, Snippet: snippet, Now: noon, Dialect: d, MaxRows: 2000}
+	return query.Source{Access: newGraphOn(t, engine).AccessOf(id), Card: lookup, Snippet: snippet, Now: noon, Dialect: d, MaskKey: maskKey, MaxRows: 2000}
 }
 
 func parse(t testing.TB, text string) *query.Query {

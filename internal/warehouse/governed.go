@@ -179,10 +179,12 @@ func (c *sqliteConn) prepare(ctx context.Context, t task) (policy, error) {
 		}
 		// It reads what is not there, so that using it fails as the use of a
 		// name does that is nobody's.
-		if err := c.setup(ctx, "CREATE TEMP VIEW "+quoted(spelled)+" AS SELECT 1 FROM main."+quoted(spelled)); err != nil {
+		err := c.setup(ctx, "CREATE TEMP VIEW "+quoted(spelled)+" AS SELECT 1 FROM main."+quoted(spelled))
+		if err == nil {
+			p.shadows[name] = true
+		} else if ctx.Err() != nil || p.through[via("", name)] {
 			return p, err
-		}
-		p.shadows[name] = true
+		} // else it is a name that search indexes keep for themselves; the guard refuses it
 	}
 	c.limit()
 	return p, c.setup(ctx, "PRAGMA query_only = 1")

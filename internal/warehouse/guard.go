@@ -151,7 +151,7 @@ func (p *policy) readsViews(table, column, schema, within string) bool {
 	case schema == p.home && column == "":
 		return is || p.through[via("", table)]
 	case schema == p.home:
-		return is && within == table && v.needs(column) || p.through[via(within, table)]
+		return is && within == table && v.needs(column) || within != "" && p.through[via(within, table)]
 	case schema == "main":
 		return tableFunctions[table]
 	case schema != "" || column != "":
