@@ -20,8 +20,8 @@ import (
 
 // Results of saved questions are kept for as long as somebody chose. A result
 // is found by what it was made from and by nothing that a client says: the
-// statement with its arguments, the tables that it may read as they were then,
-// whose rows the person may see there, and the connection. So a person is shown
+// statement with its arguments and views, the tables that it may read as they
+// were then, whose rows the person may see there, and the connection. So a person is shown
 // what another one's question gave only where their own would have been the
 // same, and a question is compiled under the permissions of now before anybody
 // looks for its result.
@@ -69,19 +69,24 @@ func (p *prepared) key(db store.Database) (keptKey, error) {
 	for _, a := range p.statement.Args() {
 		args = append(args, fmt.Sprintf("%T %v", a, a))
 	}
+	var views []string // what SQL of people is held to
+	for _, v := range p.statement.Views() {
+		views = append(views, fmt.Sprintf("%q %v %s", v.Table().Name, v.Whole(), v.Select("schema", "hash", false)))
+	}
 	text, err := json.Marshal(struct {
 		Database  catalog.DatabaseID
 		Engine    string
 		Details   []byte
 		SQL       string
 		Args      []string
+		Views     []string
 		Columns   []query.Column
 		Tables    []policed
 		Native    bool
 		Sandboxed bool
 		Limit     int
 		Zone      string
-	}{db.ID, db.Engine, db.Details, p.statement.SQL(), args, p.statement.Columns(), tables,
+	}{db.ID, db.Engine, db.Details, p.statement.SQL(), args, views, p.statement.Columns(), tables,
 		p.statement.Native(), p.statement.Sandboxed(), p.most(), p.zone.String()})
 	return sha256.Sum256(text), err
 }

@@ -97,8 +97,14 @@ func TestSQLIsASourceOfQuestions(t *testing.T) {
 	fails(t, second(w.run(w.person, of(hidden.ID))), MissingPermissions)
 	w.sandbox("3")
 	for _, r := range []Request{of(card.ID), {Card: w.card(w.open, native(in(card.ID))).ID}} {
-		if says := fails(t, second(w.run(w.person, r)), MissingPermissions); says != refusal {
-			t.Errorf("a sandboxed person is told %q", says)
+		if a, _, err := w.run(w.person, r); err != nil || fmt.Sprint(a.rows) != fmt.Sprintf("[[%d]]", w.owned) || !a.head.Sandboxed {
+			t.Errorf("a sandboxed person gets %v, %v, want %d", a.rows, err, w.owned)
+		}
+	}
+	w.sandbox("4")
+	for _, r := range []Request{of(card.ID), {Card: w.card(w.open, native(in(card.ID))).ID}} {
+		if a, _, err := w.run(w.person, r); err != nil || fmt.Sprint(a.rows) != "[[0]]" {
+			t.Errorf("of the rows of others there are %v, %v", a.rows, err)
 		}
 	}
 }

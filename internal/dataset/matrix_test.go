@@ -54,9 +54,9 @@ func TestPersonGetsWhatTheLevelsGive(t *testing.T) {
 		{"unrestricted", "no", [9]string{all, all, all, no, no, no, no, no, no}},
 		{"unrestricted", "query-builder", [9]string{all, all, all, no, all, all, no, no, all}},
 		{"unrestricted", "query-builder-and-native", [9]string{all, all, all, no, all, all, no, all, all}},
-		{"sandboxed", "no", [9]string{own, no, all, no, no, no, no, no, no}},
-		{"sandboxed", "query-builder", [9]string{own, no, all, no, own, own, no, no, own}},
-		{"sandboxed", "query-builder-and-native", [9]string{own, no, all, no, own, own, no, no, own}},
+		{"sandboxed", "no", [9]string{own, own, all, no, no, no, no, no, no}},
+		{"sandboxed", "query-builder", [9]string{own, own, all, no, own, own, no, no, own}},
+		{"sandboxed", "query-builder-and-native", [9]string{own, own, all, no, own, own, no, own, own}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.view+" and "+tt.create, func(t *testing.T) {

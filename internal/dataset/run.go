@@ -217,11 +217,11 @@ func (p *prepared) head(columns []query.Column) Head {
 }
 
 // download is how much of the result the person may export: the least of what
-// its tables give. SQL may read any table that it is allowed, so it is the
-// least of all tables of the database.
+// its tables give. SQL may read any table that it is allowed: where it is held
+// to those, it is the least of them, and elsewhere of all of the database.
 func (p *prepared) download() permission.Level {
 	least := permission.Full
-	if p.statement.Native() {
+	if d := p.graph.Catalog().Database(p.database); p.statement.Native() && (d == nil || !d.Governs) {
 		for t := range p.graph.Catalog().Tables(p.database) {
 			if t.Active() {
 				least = min(least, p.access.Download(t.ID))

@@ -3,6 +3,7 @@ package dataset
 import (
 	"context"
 	"encoding/json"
+	"errors"
 
 	"github.com/sluice-bi/sluice/internal/catalog"
 	"github.com/sluice-bi/sluice/internal/permission"
@@ -28,8 +29,10 @@ func (d *Door) SQL(ctx context.Context, who permission.UserID, r Request) (form 
 		d.record(ctx, p.run(), Summary{Duration: d.now().Sub(start)}, err)
 		return nil, err
 	}
-	form, _ = p.statement.NativeForm()
-	return form, nil
+	if form, ok := p.statement.NativeForm(); ok {
+		return form, nil
+	}
+	return nil, &QueryError{MissingPermissions, refusal, errors.New("the SQL cannot be told without the policies in it")}
 }
 
 // CanRunAdHoc tells whether the person may ask the question of a card anew:
@@ -60,9 +63,11 @@ func (d *Door) CanFilter(ctx context.Context, who permission.UserID, card store.
 	return access.SeesField(f) && access.Can(permission.QueryTable, permission.ATable(f.Table))
 }
 
-// Shows tells whether the person may be shown results of a card that they may
-// read. What SQL reads is known only when it is run: of a card with SQL in it at
-// any depth, it is whether they may be shown every table of its database whole.
+// Shows tells whether the person may be told what is known of the results of a
+// card that they may read: its columns, the table below it, what it costs. That
+// is known from what others ran. Of a card with SQL in it at any depth, it is
+// told to those who may be shown every table of its database whole; others may
+// run it all the same, where the SQL is held to what they may see.
 func (d *Door) Shows(ctx context.Context, who permission.UserID, card store.Card) bool {
 	if !d.allowed(ctx, who, card, true) {
 		return false

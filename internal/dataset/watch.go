@@ -135,5 +135,5 @@ func refused(err error) bool {
 func same(next, p prepared) bool {
 	a, b := next.statement, p.statement
 	return a.Database() == b.Database() && a.SQL() == b.SQL() && slices.Equal(a.Args(), b.Args()) && slices.Equal(a.Tables(), b.Tables()) &&
-		a.Native() == b.Native() && (!p.ask.exports() || next.exported >= p.exported)
+		a.SameViews(b) && a.Native() == b.Native() && (!p.ask.exports() || next.exported >= p.exported)
 }

@@ -100,7 +100,7 @@ func (c *compiler) masking(f *catalog.Field, x fragment, m permission.Mask, base
 	if m.Kind == permission.MaskPartial {
 		return c.Dialect.lastOf(x, m.Last), nil
 	}
-	if len(c.MaskKey) == 0 {
+	if len(c.MaskKey) == 0 && !c.judging {
 		return nil, c.unmaskable(f, "there is no key for its hash")
 	}
 	if c.viewing {

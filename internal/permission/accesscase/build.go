@@ -37,8 +37,12 @@ var baseTypes = map[string]string{
 
 // Graph builds the state at the beginning of the case, and says which ids its
 // names have there.
-func (c *Case) Graph() (*permission.Graph, *World, error) {
+func (c *Case) Graph() (*permission.Graph, *World, error) { return c.graphOn("sqlite") }
+
+// graphOn is Graph for databases of an engine.
+func (c *Case) graphOn(engine string) (*permission.Graph, *World, error) {
 	w := NewWorld()
+	w.Engine = engine
 	g := permission.New(c.catalog(w)).WithRevisions(Begun, 1)
 	changes, err := c.settle(w)
 	if err != nil {
@@ -61,7 +65,7 @@ func (c *Case) catalog(w *World) *catalog.Snapshot {
 	for i, d := range c.Databases {
 		db := catalog.DatabaseID(i + 1)
 		w.Databases[d.Name] = db
-		snap = snap.WithDatabase(catalog.Database{ID: db, Name: d.Name, Engine: "sqlite", Sample: d.Sample})
+		snap = snap.WithDatabase(catalog.Database{ID: db, Name: d.Name, Engine: w.Engine, Sample: d.Sample, Governs: catalog.Governs(w.Engine)})
 		for _, t := range d.Tables {
 			table++
 			w.AddTable(d.Name, t.Schema, t.Name, table)

@@ -230,6 +230,8 @@ type Listing struct {
 	Table  Ref    // for "rows"
 	Action Action // for who
 	Names  []string
+	// Engines are those on which it is so; nil for all.
+	Engines []string
 }
 
 // Why is an answer together with a part of its reasons.
@@ -239,6 +241,7 @@ type Why struct {
 	Person   string
 	Group    string // whose reason; "" for any
 	Fragment string
+	Engines  []string // on which it is so; nil for all
 	Action
 }
 

@@ -29,11 +29,10 @@ func (c *Case) Run() error {
 }
 
 func (c *Case) runOn(engine string) error {
-	g, w, err := c.Graph()
+	g, w, err := c.graphOn(engine)
 	if err != nil {
 		return err
 	}
-	w.Engine = engine
 	var wrong []error
 	for i := range c.Steps {
 		s := &c.Steps[i]
@@ -61,10 +60,14 @@ func (c *Case) Check(s *Step, g *permission.Graph, w *World) []error {
 		ch.sees(l)
 	}
 	for _, l := range s.Who {
-		ch.who(l)
+		if l.Engines == nil || contains(l.Engines, w.Engine) {
+			ch.who(l)
+		}
 	}
 	for _, y := range s.Why {
-		ch.why(y)
+		if y.Engines == nil || contains(y.Engines, w.Engine) {
+			ch.why(y)
+		}
 	}
 	return ch.wrong
 }
@@ -258,7 +261,7 @@ func (ch *checker) who(l Listing) {
 	for name, id := range ch.w.People {
 		listed, met := true, true
 		for _, d := range demands {
-			listed = listed && slices.Contains(ch.g.Who(d.Right, d.On), id) != d.Not
+			listed = listed && slices.Contains(ch.g.Who(d.Right, d.On), id) != d.Not || d.Maybe
 			met = met && d.Met(ch.g.AccessOf(id))
 		}
 		if met && !listed {

@@ -14,6 +14,7 @@ type Demand struct {
 	On     permission.Object
 	Table  catalog.TableID  // for Whole and Export
 	Whole  bool             // no row may be hidden: SQL is not filtered
+	Maybe  bool             // the right may be missing, but not for a policy that cannot be applied
 	Export permission.Level // how much must be exportable
 	Not    bool             // the right must be missing
 }
@@ -23,6 +24,9 @@ func (d Demand) Met(a permission.Access) bool {
 	can := a.Can(d.Right, d.On)
 	if d.Not {
 		return !can
+	}
+	if d.Maybe && !can {
+		return a.Unmet(d.Right, d.Table) == nil
 	}
 	if d.Whole && can {
 		rows, err := a.Rows(d.Right, d.Table)
@@ -41,7 +45,7 @@ func (c *Case) Demands(a Action, w *World) ([]Demand, error) {
 	case SeesDatabase:
 		l.database(permission.SeeDatabase, a.Database)
 	case WritesSQL:
-		l.database(permission.QueryNatively, a.Database)
+		l.writes(a.Database)
 	case Manages:
 		l.database(permission.ManageDatabase, a.Database)
 	case SeesTable:
@@ -71,7 +75,7 @@ func (c *Case) Demands(a Action, w *World) ([]Demand, error) {
 		l.table(permission.QueryTable, a.Table)
 		l.collection(permission.CurateCollection, a.Collection)
 	case SavesSQL:
-		l.database(permission.QueryNatively, a.Database)
+		l.writes(a.Database)
 		l.collection(permission.CurateCollection, a.Collection)
 	case OpensDashboard:
 		l.dashboard(permission.ReadCollection, a)
@@ -162,7 +166,7 @@ func (l *demands) question(a Action) {
 		l.table(permission.QueryTable, a.Table)
 	case WritesSQLOver:
 		l.reads(q, permission.QueryTable, permission.None)
-		l.database(permission.QueryNatively, q.Tables[0].Database)
+		l.writes(q.Tables[0].Database)
 	case Finds:
 		l.collection(permission.ReadCollection, q.Collection)
 	case SeesCard:
@@ -187,21 +191,33 @@ func (l *demands) question(a Action) {
 	}
 }
 
+// writes is what writing SQL on a database needs: no policy may be in the way
+// that cannot be applied, where SQL is held to policies.
+func (l *demands) writes(database string) {
+	l.database(permission.QueryNatively, database)
+	if catalog.Governs(l.w.Engine) {
+		for _, t := range l.all(database) {
+			l.table(permission.QueryTable, t).Maybe = true
+		}
+	}
+}
+
 // reads is what the rows of a saved question need: every question below it
-// must be readable, and every table with the right. SQL in it reads tables of
-// which no row is hidden; what it reads is known to SQLite alone, so that
-// elsewhere it is all of the database.
+// must be readable, and every table with the right. SQL in it is held to what
+// its reader may see on SQLite alone; elsewhere nothing of the database may be
+// hidden. It is exported as far as all tables that it may read.
 func (l *demands) reads(q *Question, right permission.Right, export permission.Level) {
 	for below := q; below != nil; below = l.below(below) {
 		l.collection(permission.ReadCollection, below.Collection)
 	}
-	tables := q.Tables
-	if q.SQL && (l.w.Engine != "sqlite" || q.Native && export != permission.None) {
+	tables, held := q.Tables, catalog.Governs(l.w.Engine)
+	if q.SQL {
 		tables = l.all(q.Tables[0].Database)
 	}
 	for _, t := range tables {
 		d := l.table(right, t)
-		d.Whole, d.Export = q.SQL && (l.w.Engine != "sqlite" || contains(names(q.Tables), t.String())), export
+		d.Whole, d.Maybe = q.SQL && !held, held && !contains(names(q.Tables), t.String())
+		d.Export = export
 	}
 }
 

@@ -105,7 +105,7 @@ func (p *parser) sees(line int, text string) error {
 	return err
 }
 
-func (p *parser) who(line int, text string) error {
+func (p *parser) who(line int, text string, engines []string) error {
 	i := strings.LastIndexByte(text, ':')
 	if i < 0 {
 		return fmt.Errorf("who may do something is written \"asks shop.orders: ann, bob\"")
@@ -114,7 +114,7 @@ func (p *parser) who(line int, text string) error {
 	if err != nil {
 		return err
 	}
-	l := Listing{Line: line, Text: text, Names: list(text[i+1:])}
+	l := Listing{Line: line, Text: text, Names: list(text[i+1:]), Engines: engines}
 	if l.Names == nil {
 		return fmt.Errorf("a list names who is in it, or \"nobody\"")
 	}
@@ -126,12 +126,12 @@ func (p *parser) who(line int, text string) error {
 	return err
 }
 
-func (p *parser) why(line int, text string) error {
+func (p *parser) why(line int, text string, engines []string) error {
 	what, because, ok := strings.Cut(text, " because ")
 	if !ok || strings.TrimSpace(because) == "" {
 		return fmt.Errorf("a reason is written \"bob asks shop.orders because Sales: view-data unrestricted\"")
 	}
-	w := Why{Line: line, Text: text, Fragment: strings.TrimSpace(because)}
+	w := Why{Line: line, Text: text, Fragment: strings.TrimSpace(because), Engines: engines}
 	var err error
 	w.Person, w.Action, err = doing(what)
 	p.step().Why = append(p.step().Why, w)

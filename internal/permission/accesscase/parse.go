@@ -103,10 +103,13 @@ func (p *parser) read(name, data string) {
 		p.each(data, func(line int, text string) error { return p.expect(line, text, kind == "can", engines) })
 	case name == "sees":
 		p.each(data, p.sees)
-	case name == "who":
-		p.each(data, p.who)
-	case name == "why":
-		p.each(data, p.why)
+	case kind == "who" || kind == "why":
+		engines, err := onEngines(rest)
+		if err != nil {
+			p.bad(p.section, "%v", err)
+		}
+		read := map[string]func(int, string, []string) error{"who": p.who, "why": p.why}[kind]
+		p.each(data, func(line int, text string) error { return read(line, text, engines) })
 	default:
 		p.bad(p.section, "there is no section called %q", name)
 	}
