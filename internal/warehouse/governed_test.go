@@ -396,3 +396,27 @@ func TestHashesAreMadeByTheViewsAlone(t *testing.T) {
 		t.Error("the guard lets people hash, or views not")
 	}
 }
+
+// The guard by itself: nothing in the file's schema but what a view reads, from
+// within that view, and of the connection's own nothing but what views show.
+func TestTheGuardLetsViewsReadWhatTheyNeed(t *testing.T) {
+	p := policy{home: "s1", schema: &schema{names: only("orders", "people", "secret", "open_view")}, shadows: only("secret"),
+		views:   map[string]view{"orders": {columns: only("id"), reads: only("id", "organization_id")}, "open_view": {}},
+		through: map[string]bool{via("open_view", "secret"): true, via("", "secret"): true}}
+	for _, c := range []struct {
+		table, column, schema, within string
+		want                          bool
+	}{
+		{"orders", "id", "temp", "", true}, {"orders", "Id", "temp", "anything", true}, {"orders", "", "temp", "", true}, {"orders", "salary", "temp", "", false}, {"orders", "organization_id", "temp", "", false},
+		{"orders", "id", "s1", "orders", true}, {"orders", "organization_id", "s1", "orders", true}, {"orders", "salary", "s1", "orders", false}, {"orders", "id", "s1", "", false}, {"orders", "id", "s1", "open_view", false},
+		{"orders", "", "s1", "", true}, {"people", "", "s1", "", false}, {"people", "name", "s1", "people", false}, {"people", "name", "temp", "", false}, {"people", "", "", "", false},
+		{"open_view", "n", "s1", "open_view", true}, {"open_view", "n", "temp", "", true},
+		{"secret", "word", "s1", "open_view", true}, {"secret", "word", "s1", "", false}, {"secret", "word", "s1", "secret", false}, {"secret", "word", "s1", "orders", false}, {"secret", "word", "temp", "", false}, {"secret", "", "s1", "", true}, {"secret", "", "", "", true},
+		{"recent", "", "", "", true}, {"recent", "x", "", "", false}, {"dbstat", "", "", "", false}, {"dbstat", "name", "main", "", false}, {"json_each", "value", "main", "", true},
+		{"orders", "id", "main", "orders", false}, {"orders", "id", "s2", "orders", false}, {"orders", "", "s2", "orders", false}, {"sqlite_temp_master", "sql", "temp", "", false}, {"sqlite_schema", "", "", "", false}, {"pragma_table_info", "", "", "", false},
+	} {
+		if got := p.reads(c.table, c.column, c.schema, c.within); got != c.want {
+			t.Errorf("%q of %s in %q from within %q: %v", c.column, c.table, c.schema, c.within, got)
+		}
+	}
+}
