@@ -13,8 +13,8 @@ type token struct {
 	bound bool
 	as    argumentType // of a bound value
 	fence bool         // a fence, where the statement needs them
-	// Of views: the places of the schema of the table, and of the function
-	// that hashes a field's values.
+	// Of views: the places of the schema of the table, and of the beginning of
+	// a call that hashes a value of a field.
 	schema, hash bool
 }
 

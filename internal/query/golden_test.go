@@ -229,7 +229,7 @@ func arguments(st query.Statement) string {
 func views(st query.Statement) string {
 	var all []string
 	for _, v := range st.Views() {
-		all = append(all, v.Table().Name+": "+v.Select("the file", "the hash", false))
+		all = append(all, v.Table().Name+": "+v.Select("the file", "hash(", false))
 	}
 	return strings.Join(all, "\n")
 }

@@ -105,7 +105,7 @@ func (c *compiler) masking(f *catalog.Field, x fragment, m permission.Mask, base
 	}
 	if c.viewing {
 		c.keyed = true
-		return cat(fragment{{hash: true}}, "("+itoa(int64(f.ID))+", ", x, ")"), nil
+		return cat(fragment{{hash: true}}, itoa(int64(f.ID))+", ", x, ")"), nil
 	}
 	c.keyed = c.keyed || !c.overViews
 	return c.Dialect.keyedHash(x, c.MaskKey+":"+itoa(int64(f.ID))+":"), nil

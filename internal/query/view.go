@@ -65,9 +65,10 @@ func (v View) Columns() []string { return slices.Clone(v.columns) }
 // nil, of a whole one, for all there are.
 func (v View) Reads() []string { return slices.Clone(v.reads) }
 
-// Select is its SQL. The schema is where the table is, and hash a function of
-// the number of a field and a value. What is closed lets no condition of
-// others in; a view that holds something back is closed in any case.
+// Select is its SQL. The schema is where the table is, and hash how the call of
+// a function begins that hashes: the number of a field, a value and ")" follow.
+// What is closed lets no condition of others in; a view that holds something
+// back is closed in any case.
 func (v View) Select(schema, hash string, closed bool) string {
 	var b strings.Builder
 	for _, p := range v.parts {
@@ -75,7 +76,7 @@ func (v View) Select(schema, hash string, closed bool) string {
 		case p.schema:
 			b.WriteString(v.in.quote(schema))
 		case p.hash:
-			b.WriteString(v.in.quote(hash))
+			b.WriteString(hash)
 		default:
 			b.WriteString(p.text)
 		}

@@ -104,13 +104,11 @@ func openGoverned(ctx context.Context, file string, t task, log *slog.Logger) (*
 	if err != nil {
 		return nil, err
 	}
-	c := &sqliteConn{file: file, opened: opened, log: log, home: unguessable("s"), hash: unguessable("h")}
-	hash := func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
-		return keyedHash(nil, []driver.Value{t.key + ":" + text(args[0]) + ":", args[1]})
-	}
-	if err := c.connect("file::memory:?"+settings, hash); err != nil {
+	c := &sqliteConn{file: file, opened: opened, log: log, home: unguessable("s")}
+	if err := c.connect("file::memory:?"+settings, true); err != nil {
 		return nil, err
 	}
+	c.wiring.token, c.wiring.key = unguessable("t"), t.key
 	place := url.URL{Scheme: "file", OmitHost: true, Path: file, RawQuery: "mode=ro"}
 	if err := c.setup(ctx, "ATTACH ?1 AS "+c.home, place.String()); err != nil {
 		c.close()
@@ -143,7 +141,7 @@ func (c *sqliteConn) setup(ctx context.Context, sql string, args ...any) error {
 // prepare makes the views, in the transaction in which the statement runs, and
 // gives the policy for it. After that nothing can be written.
 func (c *sqliteConn) prepare(ctx context.Context, t task) (policy, error) {
-	p := policy{home: c.home, hash: c.hash, views: map[string]view{}, shadows: map[string]bool{}, through: map[string]bool{}}
+	p := policy{home: c.home, hash: c.wiring.hash, views: map[string]view{}, shadows: map[string]bool{}, through: map[string]bool{}}
 	err := c.begin(ctx)
 	if err != nil {
 		return p, err
@@ -167,7 +165,7 @@ func (c *sqliteConn) prepare(ctx context.Context, t task) (policy, error) {
 				p.through[key] = true
 			}
 		}
-		if err := c.setup(ctx, "CREATE TEMP VIEW "+quoted(v.name)+" AS "+v.sql(c.home, c.hash, isView)); err != nil {
+		if err := c.setup(ctx, "CREATE TEMP VIEW "+quoted(v.name)+" AS "+v.sql(c.home, c.wiring.hash+"('"+c.wiring.token+"', ", isView)); err != nil {
 			return p, err
 		}
 		p.views[name] = v
@@ -205,7 +203,7 @@ const (
 func (p *person) told(c *sqliteConn, e *Error) *Error {
 	if p.open {
 		e.Message = strings.ReplaceAll(e.Message, c.home+".", "")
-		if strings.Contains(e.Message, c.home) || strings.Contains(e.Message, c.hash) {
+		if strings.Contains(e.Message, c.home) || strings.Contains(e.Message, c.wiring.hash) || strings.Contains(e.Message, c.wiring.token) {
 			e.Message = wrongNames
 		}
 		return e

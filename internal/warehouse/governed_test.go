@@ -363,12 +363,12 @@ func TestHiddenNamesAreAnsweredAsAbsentOnes(t *testing.T) {
 // that stands nowhere in the engine.
 func TestHashesAreMadeByTheViewsAlone(t *testing.T) {
 	c := openShop(t, tenantFile(t))
-	var name string
+	call := ""
 	hashed := func(sql string) task {
 		return task{sql: sql, native: true, key: "the key", views: []view{{name: "orders", columns: only("note"), reads: only("note"),
 			sql: func(schema, hash string, _ bool) string {
-				name = hash
-				return `SELECT "` + hash + `"(403, "t"."note") AS "note" FROM ` + schema + `."orders" AS "t" LIMIT -1 OFFSET 0`
+				call = hash
+				return `SELECT ` + hash + `403, "t"."note") AS "note" FROM ` + schema + `."orders" AS "t" LIMIT -1 OFFSET 0`
 			}}}}
 	}
 	want, err := keyedHash(nil, []driver.Value{"the key:403:", "note-org2-b"})
@@ -379,21 +379,43 @@ func TestHashesAreMadeByTheViewsAlone(t *testing.T) {
 	if err != nil || len(rows) != 4 || !strings.Contains(fmt.Sprint(rows), fmt.Sprint(want)) {
 		t.Errorf("%v, %v; want %v among them", rows, err, want)
 	}
-	first := name
-	for range 2 {
-		for _, q := range []string{`SELECT "` + first + `"(403, 'x')`, `WITH orders AS (SELECT "` + first + `"(403, 'x')) SELECT * FROM orders`} {
-			if rows, err := read(t.Context(), c, hashed(q)); err == nil {
-				t.Errorf("the function of another connection gave %v", rows)
-			}
+	// Who knew how another connection calls it could do nothing with that.
+	first := call
+	name, _, _ := strings.Cut(first, "(")
+	for _, q := range []string{`SELECT ` + first + `403, 'x')`, `WITH orders AS (SELECT ` + first + `403, 'x')) SELECT * FROM orders`,
+		`WITH orders AS (SELECT ` + name + `('', 403, 'x')) SELECT * FROM orders`, `WITH orders AS (SELECT ` + name + `(NULL, 403, 'x')) SELECT * FROM orders`} {
+		if rows, err := read(t.Context(), c, hashed(q)); err == nil {
+			t.Errorf("%s\ngave %v", q, rows)
 		}
 	}
-	if name == first {
-		t.Error("two connections have one name for it")
+	if call == first {
+		t.Error("two connections are called alike")
 	}
-	// Outside of views it is refused even under its own name.
+	// Outside of views it is refused even so.
 	p := policy{views: map[string]view{"orders": {}}, hash: "h1"}
 	if p.calls("h1", "") || p.calls("h1", "nothing") || p.calls("sluice_hash", "orders") || !p.calls("h1", "orders") || !p.calls("lower", "") {
 		t.Error("the guard lets people hash, or views not")
+	}
+}
+
+// However many statements there are, the engine's binding keeps no more than
+// there were connections at a time.
+func TestWhatTheEngineKeepsIsUsedAgain(t *testing.T) {
+	c := openShop(t, tenantFile(t))
+	free := func() int {
+		wirings.Lock()
+		defer wirings.Unlock()
+		return len(wirings.governed)
+	}
+	if _, err := read(t.Context(), c, ofTenant(`SELECT 1`)); err != nil {
+		t.Fatal(err)
+	}
+	before := free()
+	for _, q := range []string{`SELECT 1`, `SELECT nothing`, `SELECT FROM`, `SELECT id FROM orders`, `SELECT json(name) FROM people`} {
+		_, _ = read(t.Context(), c, ofTenant(q))
+	}
+	if after := free(); after != before {
+		t.Errorf("there were %d to use again, and are %d", before, after)
 	}
 }
 

@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"github.com/sluice-bi/sluice/internal/catalog"
-	"github.com/sluice-bi/sluice/internal/query"
 	"modernc.org/libc"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -111,7 +110,7 @@ type sqliteConn struct {
 	count  *counter // may be nil
 	guard  guard
 	home   string  // the schema that the file is in
-	hash   string  // the name of the function for hashes
+	wiring *wiring // nil when it is closed
 	schema *schema // what learn found last
 	person *person // whose SQL alone it runs; nil for a connection that is shared
 	busy   bool    // a statement runs
@@ -143,9 +142,9 @@ func openSQLite(file string, log *slog.Logger) (*sqliteConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &sqliteConn{file: file, opened: opened, log: log, home: "main", hash: query.SQLiteHash}
+	c := &sqliteConn{file: file, opened: opened, log: log, home: "main"}
 	name := url.URL{Scheme: "file", OmitHost: true, Path: file, RawQuery: "mode=ro&_query_only=1&" + settings}
-	if err := c.connect(name.String(), keyedHash); err != nil {
+	if err := c.connect(name.String(), false); err != nil {
 		return nil, err
 	}
 	c.limit()
@@ -156,26 +155,21 @@ func openSQLite(file string, log *slog.Logger) (*sqliteConn, error) {
 var settings = url.Values{"_defensive": {"1"}, "_dqs": {"0"}, "_busy_timeout": {"5000"},
 	"_pragma": {"trusted_schema(0)", "cell_size_check(1)"}}.Encode()
 
-// connect opens the engine under a name, with the function for hashes.
-func (c *sqliteConn) connect(name string, hash func(*sqlite.FunctionContext, []driver.Value) (driver.Value, error)) error {
-	var d sqlite.Driver // an own one: the authorizer belongs to these connections only
-	d.RegisterConnectionHook(func(conn sqlite.ExecQuerierContext, _ string) error {
-		r, ok := conn.(sqlite.AuthorizerRegisterer)
-		if !ok {
-			return errors.New("the driver has no authorizer")
-		}
-		return r.RegisterAuthorizer(c.guard.authorize)
-	})
-	if err := d.RegisterDeterministicScalarFunction(c.hash, 2, hash); err != nil {
-		return fmt.Errorf("warehouse: %w", err)
-	}
-	raw, err := d.Open(name)
+// connect opens the engine under a name, for one person or for all.
+func (c *sqliteConn) connect(name string, governed bool) error {
+	w, err := wire(governed)
 	if err != nil {
+		return err
+	}
+	w.guard = &c.guard
+	raw, err := w.driver.Open(name)
+	if err != nil {
+		w.unwire()
 		return detailError("db", err, "%s cannot be opened as an SQLite database", c.file)
 	}
-	c.raw = raw
+	c.raw, c.wiring = raw, w
 	if c.handle = handleOf(raw); c.handle == 0 {
-		_ = raw.Close()
+		c.close()
 		return errors.New("warehouse: the SQLite driver hides its handle: statements could not be interrupted")
 	}
 	return nil
@@ -348,6 +342,8 @@ func (c *sqliteConn) close() {
 	}
 	if err := c.raw.Close(); err != nil {
 		c.log.Warn("closing a connection", "error", err)
+	} else { // else the engine may still call back
+		c.wiring.unwire()
 	}
-	c.raw = nil
+	c.raw, c.wiring = nil, nil
 }
