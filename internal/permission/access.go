@@ -1,7 +1,6 @@
 package permission
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/sluice-bi/sluice/internal/catalog"
@@ -377,39 +376,6 @@ func (a Access) viewsSomething(gr *group, e *entry, d catalog.DatabaseID) bool {
 		}
 	}
 	return false
-}
-
-// plain tells whether every table of the database is plainly unrestricted for
-// the person: what SQL needs where nothing governs it.
-func (a Access) plain(d catalog.DatabaseID, tr *trace) bool {
-	for t := range a.g.Catalog().Tables(d) {
-		if !t.Active() {
-			continue
-		}
-		if r := a.resolve(t, nil); r.view != Unrestricted {
-			if tr != nil {
-				tr.because(fmt.Sprintf("SQL needs every table of the database unrestricted, and table %d %q is %s", t.ID, t.Name, View.Word(r.view)))
-			}
-			return false
-		}
-	}
-	return true
-}
-
-// opens tells whether rows of some table of the database reach the person by a
-// level: what SQL needs where it is held to what they may see. A database
-// without tables hides nothing.
-func (a Access) opens(d catalog.DatabaseID, tr *trace) bool {
-	empty := true
-	for t := range a.g.Catalog().Tables(d) {
-		if !t.Active() {
-			continue
-		}
-		if empty = false; a.open(a.resolve(t, nil), t, nil) {
-			return true
-		}
-	}
-	return empty || tr.because("SQL needs a table of the database that is open to the person, and there is none")
 }
 
 // Confined tells whether some view of the person is sandboxed, impersonated or

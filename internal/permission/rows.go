@@ -90,29 +90,6 @@ func (a Access) rows(r table, t *catalog.Table) (rows Rows) {
 	return rows
 }
 
-// Unmet is why a table is refused to a person whose groups give the right: a
-// policy on it has a condition that cannot be put, as the attribute is missing.
-// It is a *DeniedError, or nil when it is refused for another reason or not at
-// all. SQL that may read the table or not is refused for it too.
-func (a Access) Unmet(right Right, id catalog.TableID) error {
-	on := ATable(id)
-	if right != QueryTable && right != ShowTable || a.u == nil || a.Can(right, on) {
-		return nil
-	}
-	t := a.g.Catalog().Table(id)
-	if t == nil || !t.Active() {
-		return nil
-	}
-	r := a.resolve(t, nil)
-	if r.view != Sandboxed || r.impersonated || right == QueryTable && r.create < QueryBuilder {
-		return nil
-	}
-	if _, broken := a.filters(t, nil, nil); !broken {
-		return nil
-	}
-	return &DeniedError{a.Explain(right, on)}
-}
-
 // filters collects the row conditions of the person's sandboxes on a table. It
 // tells whether some sandbox shows rows, and whether one is broken: it misses
 // its attribute, and then none counts.

@@ -128,30 +128,6 @@ func Compile(q *Query, s Source) (Statement, error) {
 	return st, err
 }
 
-func (c *compiler) mayWriteSQL() bool {
-	return c.Access.Can(permission.QueryNatively, permission.ADatabase(c.database))
-}
-
-// formOver writes a question as a person could type it from whom something of
-// its tables is held back: over tables that are as they see them. The
-// conditions and columns of policies are not theirs to know.
-func (c *compiler) formOver(st *Statement, q *Query, b *block, ask int64) {
-	if _, is := governs(c.Dialect); !is {
-		return
-	}
-	over, err := start(q, c.Source)
-	if err != nil {
-		return
-	}
-	over.overViews = true
-	sql, _, err := over.stage(b, ask)
-	if err != nil || sql.values() > maxArgs {
-		return
-	}
-	st.form, st.formArgs = sql.render(c.Dialect, over.risky)
-	st.showForm = true
-}
-
 // fitting checks that the dialect is that of the question's database.
 func (c *compiler) fitting() error {
 	if d := c.catalog().Database(c.database); d == nil || d.Engine != c.Dialect.engine() {
@@ -170,19 +146,7 @@ func (c *compiler) statement(sql fragment) (Statement, error) {
 	st.sql, st.args = sql.render(c.Dialect, c.risky)
 	switch _, governed := governs(c.Dialect); {
 	case c.sql && governed:
-		mentions := Mentions(st.sql)
-		for _, r := range c.readable {
-			st.tables = append(st.tables, r.view.table)
-			if !mentions(r.view.table.Name) {
-				continue
-			}
-			st.views = append(st.views, r.view)
-			st.sandboxed = st.sandboxed || !r.view.whole
-			if r.keyed {
-				st.maskKey = c.MaskKey
-			}
-		}
-		st.open = c.open
+		c.held(&st)
 	case c.sql:
 		st.tables = c.whole()
 	default:

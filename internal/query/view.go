@@ -167,6 +167,47 @@ func (c *compiler) readableOf(g governing, t *catalog.Table) (readable, error) {
 	return r, err
 }
 
+// held gives a statement the views that its text can name.
+func (c *compiler) held(st *Statement) {
+	mentions := Mentions(st.sql)
+	for _, r := range c.readable {
+		st.tables = append(st.tables, r.view.table)
+		if !mentions(r.view.table.Name) {
+			continue
+		}
+		st.views = append(st.views, r.view)
+		st.sandboxed = st.sandboxed || !r.view.whole
+		if r.keyed {
+			st.maskKey = c.MaskKey
+		}
+	}
+	st.open = c.open
+}
+
+func (c *compiler) mayWriteSQL() bool {
+	return c.Access.Can(permission.QueryNatively, permission.ADatabase(c.database))
+}
+
+// formOver writes a question as a person could type it from whom something of
+// its tables is held back: over tables that are as they see them. The
+// conditions and columns of policies are not theirs to know.
+func (c *compiler) formOver(st *Statement, q *Query, b *block, ask int64) {
+	if _, is := governs(c.Dialect); !is {
+		return
+	}
+	over, err := start(q, c.Source)
+	if err != nil {
+		return
+	}
+	over.overViews = true
+	sql, _, err := over.stage(b, ask)
+	if err != nil || sql.values() > maxArgs {
+		return
+	}
+	st.form, st.formArgs = sql.render(c.Dialect, over.risky)
+	st.showForm = true
+}
+
 // literally writes a fragment with its values in the text.
 func (f fragment) literally(g governing) ([]viewPart, error) {
 	var parts []viewPart

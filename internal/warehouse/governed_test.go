@@ -55,88 +55,6 @@ func tenantViews() []view {
 
 func ofTenant(sql string) task { return task{sql: sql, native: true, views: tenantViews()} }
 
-const done = "done" // what counts is that the statement can be run
-
-// attacks are SQL by which a person tries to get what is not theirs, and what
-// then stands in the rows or in the error.
-var attacks = []struct{ name, sql, leak string }{
-	{"a table", `SELECT word FROM secret`, "swordfish"},
-	{"a table, counted", `SELECT 'n=' || count(*) FROM secret`, "n=2"},
-	{"a table in double quotes", `SELECT "word" FROM "Secret"`, "swordfish"},
-	{"a table in brackets", `SELECT [word] FROM [secret]`, "swordfish"},
-	{"a table in backticks", "SELECT `word` FROM `secret`", "swordfish"},
-	{"a table between comments", "SELECT/**/word/**/FROM--\nsecret", "swordfish"},
-	{"a table with its schema", `SELECT word FROM main.secret`, "swordfish"},
-	{"existence in a table", `SELECT 'yes' WHERE EXISTS (SELECT 1 FROM secret WHERE word LIKE 'sword%')`, "yes"},
-	{"a table as a list", `SELECT 'yes' WHERE (1, 'swordfish') IN secret`, "yes"},
-	{"a list of a table", `SELECT 'yes' WHERE 'swordfish' IN (SELECT word FROM secret)`, "yes"},
-	{"a join", `SELECT s.word FROM people p JOIN secret s ON s.id = p.id`, "swordfish"},
-	{"a natural join", `SELECT * FROM people NATURAL JOIN secret`, "swordfish"},
-	{"a union", `SELECT note FROM orders UNION SELECT word FROM secret`, "swordfish"},
-	{"an intersection", `SELECT 'swordfish' INTERSECT SELECT word FROM secret`, "swordfish"},
-	{"a correlated subquery", `SELECT (SELECT word FROM secret s WHERE s.id = p.id) FROM people p`, "swordfish"},
-	{"a subquery in VALUES", `VALUES ((SELECT word FROM secret LIMIT 1))`, "swordfish"},
-	{"a subquery in ORDER BY", `SELECT group_concat(name) FROM (SELECT name FROM people p ORDER BY (SELECT word FROM secret s WHERE s.id = p.id) DESC)`, "Bob,Ann"},
-	{"a window", `SELECT first_value(word) OVER (ORDER BY id) FROM secret`, "swordfish"},
-	{"a recursion", `WITH RECURSIVE w(i, c) AS (VALUES (0, '') UNION ALL SELECT i + 1, c || (SELECT substr(word, i + 1, 1) FROM secret WHERE id = 1) FROM w WHERE i < 9) SELECT max(c) FROM w`, "swordfish"},
-	{"a common table named as a table", `WITH orders AS (SELECT * FROM secret) SELECT * FROM orders`, "swordfish"},
-	{"a common table named as a table, materialized", `WITH orders AS MATERIALIZED (SELECT * FROM main.secret) SELECT * FROM orders`, "swordfish"},
-	{"a common table named as a table, recursive", `WITH RECURSIVE orders(id, w) AS (SELECT id, word FROM secret UNION SELECT id, w FROM orders) SELECT * FROM orders`, "swordfish"},
-	{"a common table named as a view of the file", `WITH open_view AS (SELECT * FROM secret) SELECT * FROM open_view`, "swordfish"},
-	{"a common table named as a view in it", `WITH secret_view AS (SELECT * FROM secret) SELECT * FROM secret_view`, "swordfish"},
-	{"a common table around a view of the file", `WITH open_view AS (SELECT * FROM secret_view) SELECT * FROM open_view`, "swordfish"},
-	{"a view", `SELECT word FROM secret_view`, "swordfish"},
-	{"JSON of a table", `SELECT value FROM json_each((SELECT json_group_array(word) FROM secret))`, "swordfish"},
-	{"JSON of rows", `SELECT json_group_array(json_object('note', note)) FROM orders`, "note-org2"},
-	{"two statements", `SELECT 1; SELECT word FROM secret`, "swordfish"},
-	{"the rows of others", `SELECT note FROM orders`, "note-org2"},
-	{"the rows of others with a schema", `SELECT note FROM main.orders`, "note-org2"},
-	{"the rows of others, counted", `SELECT 'n=' || count(*) FROM orders`, "n=4"},
-	{"the rows of others, counted once more", `SELECT 'n=' || (SELECT count(*) FROM orders) || ',' || count(*) FROM orders o, orders p`, "n=4,16"},
-	{"the rows of others by their ids", `SELECT note FROM orders WHERE id = 2`, "note-org2"},
-	{"the rows of others by an index", `SELECT note FROM orders INDEXED BY orders_note WHERE note > 'n'`, "note-org2"},
-	{"the rows of others in a window", `SELECT max(note) OVER (PARTITION BY id) FROM orders`, "note-org2"},
-	{"the rows of others by row id", `SELECT 'r' || rowid FROM orders`, "r2"},
-	{"the rows of others by _rowid_", `SELECT 'r' || _rowid_ FROM orders`, "r2"},
-	{"the rows of others by oid", `SELECT 'r' || oid FROM orders`, "r2"},
-	{"an error where an index leads to others", `SELECT id FROM orders WHERE note >= 'note-org2' AND json(note) IS NOT NULL`, "malformed JSON"},
-	{"an error at the rows of others", `SELECT id FROM orders WHERE CASE WHEN note LIKE 'note-org2%' THEN abs(-9223372036854775807 - 1) END`, "integer overflow"},
-	{"an error in a join with others", `SELECT p.id FROM people p LEFT JOIN orders o ON o.note >= 'n' AND json(o.note) IS NOT NULL`, "malformed JSON"},
-	{"a hidden column", `SELECT salary FROM orders WHERE id = 1`, "salary-9"},
-	{"a hidden column under a name", `SELECT o.salary AS note FROM orders AS o WHERE id = 1`, "salary-9"},
-	{"a condition on a hidden column", `SELECT 'yes' FROM orders WHERE id = 1 AND salary LIKE 'salary-9%'`, "yes"},
-	{"the order of a hidden column", `SELECT group_concat(id) FROM (SELECT id FROM orders WHERE id IN (1, 3) ORDER BY salary)`, "3,1"},
-	{"groups of a hidden column", `SELECT 'n=' || count(*) FROM orders WHERE id IN (1, 3) GROUP BY salary`, "n=1"},
-	{"a join by a hidden column", `SELECT 'yes' FROM orders a JOIN orders b USING (id, salary) WHERE id = 1`, "yes"},
-	{"the column of the condition", `SELECT 'org' || organization_id FROM orders`, "org1"},
-	{"the schema", `SELECT sql FROM sqlite_master`, "CREATE TABLE Secret"},
-	{"the schema by its new name", `SELECT sql FROM sqlite_schema`, "CREATE TABLE Secret"},
-	{"the schema with its schema", `SELECT name FROM main.sqlite_schema`, "secret_view"},
-	{"what ANALYZE has counted", `SELECT tbl, stat FROM sqlite_stat1`, "Secret"},
-	{"the columns of a table", `SELECT name FROM pragma_table_info('secret')`, "word"},
-	{"the columns of one's own table", `SELECT name FROM pragma_table_info('orders')`, "salary"},
-	{"the columns of one's own table, hidden ones too", `SELECT name FROM pragma_table_xinfo('orders')`, "salary"},
-	{"the tables", `SELECT name FROM pragma_table_list`, "Secret"},
-	{"the indexes", `SELECT name FROM pragma_index_list('secret')`, "secret_word"},
-	{"the columns of an index", `SELECT name FROM pragma_index_info('secret_word')`, "word"},
-	{"the file", `SELECT file FROM pragma_database_list`, "tenants.db"},
-	{"the sizes of tables", `SELECT name FROM dbstat`, "Secret"},
-	{"the size of the file", `SELECT 'n=' || page_count FROM pragma_page_count`, "n="},
-	{"a pragma", `PRAGMA table_info(secret)`, "word"},
-	{"a pragma behind a comment", `/* SELECT */ PRAGMA database_list`, "tenants.db"},
-	{"the plan", `EXPLAIN QUERY PLAN SELECT * FROM orders WHERE note = 'x'`, "orders_note"},
-	{"the program", `EXPLAIN SELECT * FROM orders`, "OpenRead"},
-	{"options of the build", `SELECT 'o=' || sqlite_compileoption_get(1)`, "o="},
-	{"a value of any size", `SELECT 'n=' || length(zeroblob(100000000))`, "n=100000000"},
-	{"ATTACH", `ATTACH ':memory:' AS other`, done},
-	{"a savepoint", `SAVEPOINT mine`, done},
-	{"a table of one's own", `CREATE TEMP TABLE mine AS SELECT * FROM orders`, done},
-	{"a view of one's own", `CREATE TEMP VIEW mine AS SELECT * FROM secret`, done},
-	{"a copy of the file", `VACUUM INTO 'copy.db'`, done},
-	{"deleting", `WITH x AS (SELECT 1) DELETE FROM secret RETURNING word`, "swordfish"},
-	{"updating", `UPDATE orders SET note = note RETURNING note`, "note-org2"},
-}
-
 // leaks tells whether an attack got what it is after.
 func leaks(leak string, rows [][]any, err error) bool {
 	if leak == done {
@@ -440,5 +358,28 @@ func TestTheGuardLetsViewsReadWhatTheyNeed(t *testing.T) {
 		if got := p.reads(c.table, c.column, c.schema, c.within); got != c.want {
 			t.Errorf("%q of %s in %q from within %q: %v", c.column, c.table, c.schema, c.within, got)
 		}
+	}
+}
+
+// In a file whose views name its schema nothing can be attached under another
+// name. SQL on it fails, in words that tell of no view; what the compiler wrote
+// runs.
+func TestAFileWhoseViewsNameItsSchemaRunsNoSQL(t *testing.T) {
+	file := tenantFile(t)
+	db, err := sql.Open("sqlite", "file:"+file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(`CREATE VIEW hidden_view AS SELECT id FROM main.secret`); err != nil {
+		t.Fatal(err)
+	}
+	c := openShop(t, file)
+	var e *Error
+	if rows, err := read(t.Context(), c, ofTenant(`SELECT id FROM orders`)); !errors.As(err, &e) || e.Message != wrongFile {
+		t.Errorf("%v, %v", rows, err)
+	}
+	if rows, err := read(t.Context(), c, task{sql: `SELECT "id" FROM "hidden_view"`, tables: only("hidden_view")}); err != nil || len(rows) != 2 {
+		t.Errorf("%v, %v", rows, err)
 	}
 }
