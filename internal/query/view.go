@@ -158,7 +158,11 @@ func (c *compiler) readableOf(g governing, t *catalog.Table) (readable, error) {
 	}
 	for _, filter := range rows.Filters() {
 		for _, eq := range filter.Where {
-			r.view.reads = append(r.view.reads, c.catalog().Field(eq.Field).Name)
+			f := c.catalog().Field(eq.Field)
+			if f == nil || f.Table != t.ID {
+				return readable{}, c.invalid(t, eq, "the field is no longer one of the table")
+			}
+			r.view.reads = append(r.view.reads, f.Name)
 		}
 	}
 	slices.Sort(r.view.reads)
