@@ -158,7 +158,7 @@ func (d *Door) source(ctx context.Context, p *prepared) (query.Source, error) {
 	}
 	p.zone = calendar.zone
 	s := query.Source{Access: p.access, Saved: p.saved, Card: d.cards(ctx, p.access), Snippet: d.snippets(ctx, &p.snippets),
-		Now: p.at.In(p.zone), FirstDay: calendar.week, MaxRows: p.ask.limit(p.query), MaskKey: d.store.MaskKey()}
+		Now: p.at.In(p.zone), FirstDay: calendar.week, MaxRows: p.ask.limit(p.query), MaskKey: d.store.MaskKey(p.database)}
 	if s.Dialect, err = query.DialectOf(engine); err != nil {
 		return s, &QueryError{InvalidQuery, err.Error(), err}
 	}

@@ -103,6 +103,7 @@ func (c *compiler) masking(f *catalog.Field, x fragment, m permission.Mask, base
 	if len(c.MaskKey) == 0 && !c.judging {
 		return nil, c.unmaskable(f, "there is no key for its hash")
 	}
+	c.risk() // a text in no known encoding cannot be hashed
 	if c.viewing {
 		c.keyed = true
 		return cat(fragment{{hash: true}}, itoa(int64(f.ID))+", ", x, ")"), nil

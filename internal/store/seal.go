@@ -9,6 +9,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+
+	"github.com/sluice-bi/sluice/internal/catalog"
 )
 
 // seal keeps secrets in the application database unreadable without the key,
@@ -16,7 +18,7 @@ import (
 type seal struct {
 	aead        cipher.AEAD
 	fingerprint string
-	masks       string // see MaskKey
+	masks       []byte // see MaskKey
 }
 
 func newSeal(key []byte) (seal, error) {
@@ -36,13 +38,18 @@ func newSeal(key []byte) (seal, error) {
 		mac.Write([]byte(purpose))
 		return mac.Sum(nil)
 	}
-	return seal{aead, hex.EncodeToString(derived("sluice: fingerprint of the key")[:16]), hex.EncodeToString(derived("sluice: hashes of masked values"))}, nil
+	return seal{aead, hex.EncodeToString(derived("sluice: fingerprint of the key")[:16]), derived("sluice: hashes of masked values")}, nil
 }
 
-// MaskKey is the secret with which values are hashed that policies show hashed.
+// MaskKey is the secret with which values of a database are hashed that policies
+// show hashed. Whoever runs that database can learn it, and no other one's.
 // It is the same on all servers of an application database, and another one
 // with another key.
-func (s *Store) MaskKey() string { return s.seal.masks }
+func (s *Store) MaskKey(of catalog.DatabaseID) string {
+	mac := hmac.New(sha256.New, s.seal.masks)
+	fmt.Fprintf(mac, "database %d", of)
+	return hex.EncodeToString(mac.Sum(nil))
+}
 
 // close seals a text for one place: it can be opened for no other.
 func (s seal) close(place string, text []byte) []byte {
