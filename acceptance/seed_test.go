@@ -45,7 +45,7 @@ func (s *server) drive(key, driver string, subjects int, env ...string) {
 func TestTwoTenantsOfOneWarehouseSeeTheirOwnRows(t *testing.T) {
 	t.Run("the sample", func(t *testing.T) {
 		s := start(t, filepath.Join(t.TempDir(), "data"))
-		s.drive(s.apiKey(s.setUp()), "tenants.js", 1)
+		s.drive(s.apiKey(s.setUp()), "tenants.js", 1, "METABASE_NATIVE=yes")
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
 		pg := dbtest.PostgreSQL(t)

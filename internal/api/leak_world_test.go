@@ -184,8 +184,10 @@ func leakServer(t *testing.T, engine, audience string, world int) *leakSite {
 	person("bob", fields{"other": "1"}, writers, readers)
 	person("eve", fields{"tenant_id": "1"}, readers)
 	s.decide(func(d *permission.Draft) error {
-		if err := d.Set(readers, s.database, permission.View, permission.OneTable(s.tables["plans"]), permission.Unrestricted); err != nil {
-			return err
+		for _, group := range []permission.GroupID{readers, writers} {
+			if err := d.Set(group, s.database, permission.View, permission.OneTable(s.tables["plans"]), permission.Unrestricted); err != nil {
+				return err
+			}
 		}
 		if err := s.policy(d, readers, "orders", "tenant_id", ""); err != nil {
 			return err

@@ -2,10 +2,13 @@ package dataset
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
+
+	"github.com/sluice-bi/sluice/internal/permission"
 )
 
 // Whatever is wrong with a question, nothing that a person wrote in it is
@@ -62,5 +65,23 @@ func TestNoWordOfAQuestionIsRecorded(t *testing.T) {
 	}
 	if last := w.lastRun(); last.Request != "r-1" || last.Viewer == nil || *last.Viewer != w.admin {
 		t.Errorf("recorded as %+v", last)
+	}
+}
+
+// Who views as somebody else must administer the server as long as the question
+// runs.
+func TestWhoViewsAsSomebodyElseMustAdminister(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.grant(permission.Unrestricted, permission.QueryBuilder)
+	as := func(viewer permission.UserID) error {
+		_, err := w.door.Run(WithOrigin(t.Context(), Origin{Viewer: viewer}), w.person, ask(w.list("orders")), &answer{})
+		return err
+	}
+	if err := as(w.admin); err != nil {
+		t.Error(err)
+	}
+	var denied *permission.DeniedError
+	if err := as(w.person); !errors.As(err, &denied) {
+		t.Errorf("who administers nothing: %v", err)
 	}
 }
