@@ -42,10 +42,10 @@ func TestLevelsAndPoliciesAreOneRevision(t *testing.T) {
 	}
 	levels, policies := 0, 0
 	for _, c := range revisions[0].Changes {
-		switch c.(type) {
-		case permission.SetDataAccess:
+		if _, is := c.(permission.SetDataAccess); is {
 			levels++
-		case permission.SetSandbox:
+		}
+		if _, is := c.(permission.SetSandbox); is {
 			policies++
 		}
 	}

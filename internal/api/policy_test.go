@@ -344,7 +344,7 @@ func TestTheAnswerWarnsOfWhatWillNotWorkOut(t *testing.T) {
 
 	// All Users opens it for everybody.
 	s.admin().patch("*", fields{"group_id": permission.AllUsers, "database_id": s.Database, "kind": "view-data", "level": "unrestricted"}).want(200)
-	open := fmt.Sprintf(`group 1 "All Users" gives 1 person of this group all rows`)
+	open := `group 1 "All Users" gives 1 person of this group all rows`
 	demand(warnings(s.admin().post("/api/mt/gtap/validate", s.policyBody(org))), open)
 	made := s.admin().post("/api/mt/gtap", s.policyBody(org))
 	demand(warnings(made), open)

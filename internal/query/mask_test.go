@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -15,25 +16,22 @@ import (
 	"modernc.org/sqlite"
 )
 
-func init() { // what warehouse gives its own connections
-	sqlite.MustRegisterDeterministicScalarFunction(query.SQLiteHash, 2, func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
-		if args[1] == nil {
-			return nil, nil
-		}
-		return hashOf(fmt.Sprint(args[0], args[1])), nil
-	})
-}
-
 // viewHash is what stands for the function that views hash with.
 const viewHash = "view_hash"
 
-func init() {
-	sqlite.MustRegisterDeterministicScalarFunction(viewHash, 2, func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
-		if args[1] == nil {
-			return nil, nil
-		}
-		return hashOf(fmt.Sprintf("%s:%v:%v", maskKey, args[0], args[1])), nil
-	})
+// TestMain gives connections to SQLite what warehouse gives its own.
+func TestMain(m *testing.M) {
+	give := func(name string, hashed func(first, value driver.Value) string) {
+		sqlite.MustRegisterDeterministicScalarFunction(name, 2, func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
+			if args[1] == nil {
+				return nil, nil
+			}
+			return hashOf(hashed(args[0], args[1])), nil
+		})
+	}
+	give(query.SQLiteHash, func(key, value driver.Value) string { return fmt.Sprint(key, value) })
+	give(viewHash, func(field, value driver.Value) string { return fmt.Sprintf("%s:%v:%v", maskKey, field, value) })
+	os.Exit(m.Run())
 }
 
 func hashOf(text string) string {
