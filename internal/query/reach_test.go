@@ -149,6 +149,24 @@ func TestSQLIsHeldToTablesOrRefused(t *testing.T) {
 	}
 }
 
+// A variable that filters by a column of a table that is closed to the person
+// is refused, also one that stands nowhere in the SQL.
+func TestVariablesOfSQLNeedTheirTables(t *testing.T) {
+	for _, engine := range engines {
+		s := sourceOn(t, engine, builder)
+		s.Saved = true
+		for _, text := range []string{
+			`{"database":1,"native":{"query":"select 1 from orders where {{x}}","template-tags":{"x":{"type":"dimension","dimension":["field",502,null],"default":["x"]}}}}`,
+			`{"database":1,"native":{"query":"select 1","template-tags":{"unused":{"type":"dimension","dimension":["field",502,null]}}}}`,
+			`{"database":1,"native":{"query":"select 1","template-tags":{"unused":{"type":"dimension","dimension":["field",9999,null]}}}}`,
+		} {
+			if st, err := write(parse(t, text), s); !denied(err) || !st.IsZero() {
+				t.Errorf("%s, %s: got %v, want a refusal", engine, text, err)
+			}
+		}
+	}
+}
+
 // The values of field filters are bound, in all the ways in which they can be
 // given.
 func TestValuesOfFieldFiltersAreBound(t *testing.T) {
