@@ -41,6 +41,7 @@ type resultDataWire struct {
 	Timezone        string              `json:"results_timezone"`
 	DownloadPerms   string              `json:"download_perms"`
 	Sandboxed       bool                `json:"is_sandboxed,omitempty"`
+	Filtered        []dataset.Filtered  `json:"filtered_for_you,omitempty"` // the tables of which the person is shown a part
 	RowsTruncated   int                 `json:"rows_truncated,omitempty"`
 }
 
@@ -116,6 +117,10 @@ func (s *resultSink) Begin(h dataset.Head) error {
 	}
 	if h.Sandboxed {
 		s.text(`,"is_sandboxed":true`)
+	}
+	if len(h.Filtered) > 0 {
+		s.text(`,"filtered_for_you":`)
+		s.value(h.Filtered)
 	}
 	s.text(`,"rows":[`)
 	return s.err

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sluice-bi/sluice/internal/catalog"
+	"github.com/sluice-bi/sluice/internal/dataset"
 	"github.com/sluice-bi/sluice/internal/permission"
 	"github.com/sluice-bi/sluice/internal/store"
 )
@@ -26,9 +27,10 @@ type resultOf struct {
 	Data      struct {
 		Rows      [][]any
 		Cols      []struct{ Name string }
-		Truncated int            `json:"rows_truncated"`
-		Native    map[string]any `json:"native_form"`
-		Sandboxed bool           `json:"is_sandboxed"`
+		Truncated int                `json:"rows_truncated"`
+		Native    map[string]any     `json:"native_form"`
+		Sandboxed bool               `json:"is_sandboxed"`
+		Filtered  []dataset.Filtered `json:"filtered_for_you"`
 	}
 }
 
@@ -227,10 +229,13 @@ func TestASandboxedResultSaysSo(t *testing.T) {
 	}
 	count := s.question(orders, fields{"aggregation": []any{[]any{"count"}}, "breakout": []any{[]any{"field", organization, nil}}})
 	got := s.member().post("/api/dataset", count).result()
+	if f := got.Data.Filtered; len(f) != 1 || f[0].Table != orders || !f[0].Rows || f[0].Columns {
+		t.Errorf("it was filtered by %+v", f)
+	}
 	if got.Status != "completed" || !got.Data.Sandboxed || len(got.Data.Rows) != 1 || got.Data.Rows[0][0] != 2.0 {
 		t.Errorf("%+v", got)
 	}
-	if all := s.admin().post("/api/dataset", count).result(); all.Data.Sandboxed || len(all.Data.Rows) < 2 {
+	if all := s.admin().post("/api/dataset", count).result(); all.Data.Sandboxed || all.Data.Filtered != nil || len(all.Data.Rows) < 2 {
 		t.Errorf("the administrator's: %+v", all)
 	}
 }

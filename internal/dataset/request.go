@@ -44,10 +44,18 @@ type Head struct {
 	Columns    []query.Column
 	NativeForm json.RawMessage  // {"query","params"}, for people who may write SQL there; else nil
 	Native     bool             // a person wrote the SQL
-	Sandboxed  bool             // rows are held back from the person
+	Sandboxed  bool             // rows or columns are held back from the person
+	Filtered   []Filtered       // of which tables, as far as the person may know of them
 	Download   permission.Level // how much of it the person may export
 	Zone       string           // the time zone that its times are in
 	Started    time.Time
+}
+
+// Filtered is a table of which a person is shown a part.
+type Filtered struct {
+	Table   catalog.TableID `json:"table_id"`
+	Rows    bool            `json:"rows"`    // some rows are held back
+	Columns bool            `json:"columns"` // some columns are held back, or changed
 }
 
 // Sink takes a result as it comes. An error that it returns ends the run and

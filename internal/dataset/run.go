@@ -211,9 +211,33 @@ func (e *sinkError) Unwrap() error { return e.err }
 // head is what is told before the rows.
 func (p *prepared) head(columns []query.Column) Head {
 	h := Head{Database: p.database, Query: p.json, Context: p.ask.context(), Columns: columns, Native: p.statement.Native(),
-		Sandboxed: p.statement.Sandboxed(), Download: p.exported, Zone: p.zone.String(), Started: p.at}
+		Sandboxed: p.statement.Sandboxed(), Filtered: p.filtered(), Download: p.exported, Zone: p.zone.String(), Started: p.at}
 	h.NativeForm, _ = p.statement.NativeForm()
 	return h
+}
+
+// filtered tells what of the result's tables the person is not shown.
+func (p *prepared) filtered() (all []Filtered) {
+	tables := p.statement.Tables()
+	if p.statement.Native() { // it may read more than it names
+		tables = nil
+		for _, v := range p.statement.Views() {
+			tables = append(tables, v.Table())
+		}
+	}
+	for _, t := range tables {
+		rows, err := p.access.Rows(permission.ShowTable, t.ID)
+		if err != nil || rows.All() || !p.access.Can(permission.SeeTable, permission.ATable(t.ID)) {
+			continue
+		}
+		f := Filtered{Table: t.ID, Rows: true}
+		for _, part := range rows.Filters() {
+			f.Rows = f.Rows && !part.All
+			f.Columns = f.Columns || part.Columns != nil
+		}
+		all = append(all, f)
+	}
+	return all
 }
 
 // download is how much of the result the person may export: the least of what
