@@ -265,6 +265,9 @@ func TestPolicyEndsWithTheRun(t *testing.T) {
 		t.Error("no tables at all read a table")
 	}
 	// Nothing is bound between runs: the connection itself refuses everything.
+	if rows, err := read(t.Context(), c, task{sql: `SELECT word FROM secret`, tables: only("secret")}); err != nil || len(rows) != 2 {
+		t.Fatalf("a question of the builder: %v, %v", rows, err)
+	}
 	q, err := c.raw.Prepare(`SELECT 1`)
 	if err == nil {
 		t.Errorf("a connection without a policy prepared %v", q)
