@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -229,7 +230,7 @@ func TestASandboxedResultSaysSo(t *testing.T) {
 	}
 	count := s.question(orders, fields{"aggregation": []any{[]any{"count"}}, "breakout": []any{[]any{"field", organization, nil}}})
 	got := s.member().post("/api/dataset", count).result()
-	if f := got.Data.Filtered; len(f) != 1 || f[0].Table != orders || !f[0].Rows || f[0].Columns {
+	if f := got.Data.Filtered; len(f) != 1 || f[0].Table != orders || !slices.Equal(f[0].Hidden, []string{"rows"}) {
 		t.Errorf("it was filtered by %+v", f)
 	}
 	if got.Status != "completed" || !got.Data.Sandboxed || len(got.Data.Rows) != 1 || got.Data.Rows[0][0] != 2.0 {

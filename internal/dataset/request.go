@@ -53,9 +53,8 @@ type Head struct {
 
 // Filtered is a table of which a person is shown a part.
 type Filtered struct {
-	Table   catalog.TableID `json:"table_id"`
-	Rows    bool            `json:"rows"`    // some rows are held back
-	Columns bool            `json:"columns"` // some columns are held back, or changed
+	Table  catalog.TableID `json:"table_id"`
+	Hidden []string        `json:"hidden"` // "rows": some are held back; "columns": some are held back, or changed
 }
 
 // Sink takes a result as it comes. An error that it returns ends the run and

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sluice-bi/sluice/internal/permission"
@@ -230,10 +231,13 @@ func (p *prepared) filtered() (all []Filtered) {
 		if err != nil || rows.All() || !p.access.Can(permission.SeeTable, permission.ATable(t.ID)) {
 			continue
 		}
-		f := Filtered{Table: t.ID, Rows: true}
-		for _, part := range rows.Filters() {
-			f.Rows = f.Rows && !part.All
-			f.Columns = f.Columns || part.Columns != nil
+		f := Filtered{Table: t.ID}
+		parts := rows.Filters()
+		if !slices.ContainsFunc(parts, func(p permission.Filter) bool { return p.All }) {
+			f.Hidden = append(f.Hidden, "rows")
+		}
+		if slices.ContainsFunc(parts, func(p permission.Filter) bool { return p.Columns != nil }) {
+			f.Hidden = append(f.Hidden, "columns")
 		}
 		all = append(all, f)
 	}
