@@ -25,6 +25,7 @@ var mayImport = map[string][]string{
 	"internal/catalog":    {"internal/intmap"},
 	"internal/permission": {"internal/catalog", "internal/intmap"},
 	"internal/query":      {"internal/catalog", "internal/permission"},
+	"internal/gate":       {},
 	"internal/store":      {"internal/catalog", "internal/permission"},
 	"internal/warehouse":  {"internal/catalog", "internal/query"},
 	"internal/dataset": {"internal/catalog", "internal/permission", "internal/query", "internal/store",

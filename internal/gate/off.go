@@ -1,0 +1,5 @@
+//go:build gateoff
+
+package gate
+
+const refusing = false
