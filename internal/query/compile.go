@@ -38,6 +38,7 @@ type compiler struct {
 	judging   bool       // nothing is written: attributes are read as the engine of their table reads them
 	viewing   bool       // what is written is a view
 	overViews bool       // tables are views already: they are as the person sees them
+	boundary  *Boundary  // that holds SQL of people, on engines with leases
 	readable  []readable // what SQL of people may read, where the engine holds it to that
 	open      bool       // that is all of the database, whole
 	aliases   int
@@ -144,9 +145,12 @@ func (c *compiler) statement(sql fragment) (Statement, error) {
 	st := Statement{database: c.database, engine: c.Dialect.engine(), revision: c.Access.Graph().Revision(),
 		limit: int(min(int64(c.MaxRows), rowLimit)), native: c.sql, sandboxed: c.sandboxed}
 	st.sql, st.args = sql.render(c.Dialect, c.risky)
-	switch _, governed := governs(c.Dialect); {
-	case c.sql && governed:
+	var gated func(*Statement) error
+	switch _, attaches := c.Dialect.dialect.(attaching); {
+	case c.sql && attaches:
 		c.held(&st)
+	case c.sql && c.boundary != nil:
+		gated = c.gated
 	case c.sql:
 		st.tables = c.whole()
 	default:
@@ -157,6 +161,11 @@ func (c *compiler) statement(sql fragment) (Statement, error) {
 	slices.SortFunc(st.tables, func(a, b Table) int { return cmp.Compare(a.ID, b.ID) })
 	st.form, st.formArgs = st.sql, st.args
 	st.showForm = c.mayWriteSQL() && !c.keyed && (c.sql || !c.sandboxed)
+	if gated != nil {
+		if err := gated(&st); err != nil {
+			return Statement{}, err
+		}
+	}
 	return st, nil
 }
 

@@ -104,7 +104,7 @@ func (c *compiler) masking(f *catalog.Field, x fragment, m permission.Mask, base
 		return nil, c.unmaskable(f, "there is no key for its hash")
 	}
 	c.risk() // a text in no known encoding cannot be hashed
-	if c.viewing {
+	if c.viewing && c.boundary == nil {
 		c.keyed = true
 		return cat(fragment{{hash: true}}, itoa(int64(f.ID))+", ", x, ")"), nil
 	}

@@ -244,6 +244,48 @@ func (postgres) keyedHash(x fragment, key string) fragment {
 	return cat("left(encode(sha256(convert_to(", bound(key), " || ", x, ", 'UTF8')), 'hex'), 32)")
 }
 
+// grants is what the lease says of a view.
+func (postgres) grants(view string) string { return "m.grants -> " + literalText(view) }
+
+func (d postgres) ofLease(home, selected string) string {
+	return "(SELECT " + selected + " FROM " + d.quote(home) + ".mine AS m)"
+}
+
+func (d postgres) leases(home, view string) string {
+	return d.ofLease(home, "jsonb_exists(m.grants, "+literalText(view)+")")
+}
+
+// leased is a sub-select without anything of the row in it: it runs once.
+func (d postgres) leased(home, view string, n int, v any, as argumentType) string {
+	at := d.grants(view)
+	list, is := v.([]any)
+	if !is {
+		cast, _ := d.placeholder(1, v, as)
+		return strings.Replace(cast, "$1", d.ofLease(home, at+" ->> "+strconv.Itoa(n)), 1)
+	}
+	like := list[0]
+	for _, v := range list {
+		if _, is := v.(float64); is { // of several numbers
+			like = v
+		}
+	}
+	cast, _ := d.placeholder(1, like, as)
+	array := d.ofLease(home, "ARRAY(SELECT jsonb_array_elements_text("+at+" -> "+strconv.Itoa(n)+"))")
+	return strings.TrimSuffix(strings.Replace(cast, "$1", array, 1), ")") + "[])"
+}
+
+func (postgres) among(k class, x fragment, list []any) fragment {
+	switch k {
+	case aText:
+		return cat("(", x, " = ANY (", bound(list), ") AND CAST(", x, ` AS text) COLLATE "C" = ANY (`, bound(list), "))")
+	case aUUID:
+		return cat(x, " = ANY (", boundAs(list, asUUID), ")")
+	case aDate:
+		return cat(x, " = ANY (", boundAs(list, asDate), ")")
+	}
+	return cat(x, " = ANY (", bound(list), ")")
+}
+
 func (postgres) divide(x, y fragment) fragment {
 	return cat("(CAST(", x, " AS double precision) / nullif(", y, ", 0))")
 }

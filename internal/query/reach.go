@@ -157,24 +157,14 @@ func (c *compiler) mayMix() error {
 	if d == nil {
 		return c.Access.Check(permission.QueryNatively, on)
 	}
-	if dialect, err := DialectOf(d.Engine); err == nil {
-		if g, is := governs(dialect); is {
-			c.readable, c.open, err = c.readables(g)
-			c.overViews, c.sandboxed, c.keyed, c.risky = true, false, false, false
-			clear(c.scans) // they were decided about; now they are read through the views
-			return err
-		}
+	if held, err := c.hold(d); held || err != nil {
+		return err
 	}
 	if c.sandboxed {
 		return refused(permission.QueryNatively, on, "SQL cannot stand beside rows that are hidden from the person")
 	}
-	for t := range c.catalog().Tables(c.database) {
-		if !t.Active() {
-			continue
-		}
-		if rows, err := c.Access.Rows(c.right(), t.ID); err != nil || !rows.All() {
-			return refused(c.right(), permission.ATable(t.ID), "SQL on this engine can read every table of the database, all rows of it")
-		}
+	if t := c.hiddenTable(); t != 0 {
+		return refused(c.right(), permission.ATable(t), "SQL on this engine can read every table of the database, all rows of it")
 	}
 	return nil
 }

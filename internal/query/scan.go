@@ -84,6 +84,9 @@ func (c *compiler) scanOf(t *catalog.Table, rows permission.Rows, at *node) (*sc
 			continue
 		}
 		col, x := column{Column: c.describe(f), sql: c.Dialect.quote(f.Name), field: f.ID}, c.stored(f)
+		if c.boundary != nil && c.viewing { // people know the column as it is
+			x = c.raw(f)
+		}
 		if !rows.All() {
 			m, err := c.cell(t, f, rows.Filters())
 			if err != nil {
@@ -107,8 +110,12 @@ func (c *compiler) scanOf(t *catalog.Table, rows permission.Rows, at *node) (*sc
 		name = c.Dialect.quote(t.Schema) + "." + name
 	}
 	from := text(name)
-	if c.viewing {
+	switch {
+	case !c.viewing:
+	case c.boundary == nil:
 		from = cat(fragment{{schema: true}}, "."+name)
+	case t.Schema == "":
+		from = text(c.Dialect.quote(c.boundary.Base) + "." + name)
 	}
 	s.sql = cat("SELECT ", separated(", ", list), " FROM ", from, " AS "+c.Dialect.quote("t"))
 	return s, nil
@@ -132,7 +139,7 @@ func (c *compiler) raw(f *catalog.Field) fragment {
 // rowCondition writes the sandboxes of the person on a table. Without any
 // there are no rows.
 func (c *compiler) rowCondition(t *catalog.Table, filters []permission.Filter) (fragment, error) {
-	var any []fragment
+	var shown []fragment
 	for _, filter := range filters {
 		if filter.All {
 			return text("1 = 1"), nil
@@ -144,28 +151,33 @@ func (c *compiler) rowCondition(t *catalog.Table, filters []permission.Filter) (
 				return nil, c.invalid(t, eq, "the field is no longer one of the table")
 			}
 			var either []fragment
+			var list []any
 			values, _ := permission.AttributeValues(eq.Value)
 			for _, text := range values {
 				v, err := attributeValue(c.Dialect, text, f.BaseType)
 				if err != nil {
 					return nil, c.invalid(t, eq, err.Error())
 				}
+				list = append(list, v)
 				either = append(either, c.Dialect.exactly(classOf(f.BaseType), c.Dialect.stored(f, c.raw(f)), v))
 			}
 			if len(either) == 0 {
 				return nil, c.invalid(t, eq, "it has no value")
+			}
+			if l, is := c.Dialect.dialect.(leasing); is && c.viewing && len(either) > 1 { // one view, however many there are
+				either = []fragment{l.among(classOf(f.BaseType), c.Dialect.stored(f, c.raw(f)), list)}
 			}
 			all = append(all, balanced(" OR ", either))
 		}
 		if len(all) == 0 {
 			continue // a filter without conditions shows nothing, never everything
 		}
-		any = append(any, cat("(", separated(" AND ", all), ")"))
+		shown = append(shown, cat("(", separated(" AND ", all), ")"))
 	}
-	if len(any) == 0 {
+	if len(shown) == 0 {
 		return text("1 = 0"), nil
 	}
-	return balanced(" OR ", any), nil
+	return balanced(" OR ", shown), nil
 }
 
 // attributeValue reads the text of an attribute as a value of the field's

@@ -49,6 +49,10 @@ type Source struct {
 	// MaskKey is the secret with which values are hashed that policies show
 	// hashed. It stands in no text of SQL. Without it such tables are refused.
 	MaskKey string
+	// Boundary is what holds SQL of people on the database, where that stays in
+	// it, or an error that tells people why it is not in force; it is asked
+	// where it is needed. Without it such SQL is refused.
+	Boundary func() (*Boundary, error)
 	// MaxRows is the row limit; a limit of the question can only lower it.
 	MaxRows int
 }

@@ -23,6 +23,7 @@ type Statement struct {
 	sandboxed bool
 	views     []View
 	maskKey   string
+	leased    bool
 	open      bool
 	form      string
 	formArgs  []any
@@ -99,11 +100,15 @@ func (s Statement) Views() []View { return slices.Clone(s.views) }
 
 // SameViews tells whether two statements may read the same.
 func (s Statement) SameViews(o Statement) bool {
-	return s.maskKey == o.maskKey && s.open == o.open && slices.EqualFunc(s.views, o.views, func(a, b View) bool { return a.key() == b.key() })
+	return s.maskKey == o.maskKey && s.open == o.open && s.leased == o.leased && slices.EqualFunc(s.views, o.views, func(a, b View) bool { return a.Key() == b.Key() })
 }
 
 // MaskKey is the secret with which the views hash; "" when none does.
 func (s Statement) MaskKey() string { return s.maskKey }
+
+// Leased tells that the views stay in the database, and that the statement is
+// for a login to which a lease opens them.
+func (s Statement) Leased() bool { return s.leased }
 
 // Open tells of a native statement with views that nothing of the database is
 // hidden from the person: the engine's words may be told.

@@ -13,11 +13,12 @@ import (
 	"github.com/sluice-bi/sluice/internal/permission"
 )
 
-// governing is a dialect whose engine holds SQL that people type to views: the
-// tables as the person may see them, under the names of the tables, and nothing
-// else. For the others such SQL is made only for people from whom nothing of
-// the database is hidden.
-type governing interface {
+// There are two kinds of engines that hold SQL that people type to views: the
+// tables as the person may see them, and nothing else.
+
+// attaching is a dialect whose engine has views that are made for one
+// statement, under the names of the tables.
+type attaching interface {
 	dialect
 	// literal writes a value into the text of a view, which can have no
 	// arguments.
@@ -27,22 +28,34 @@ type governing interface {
 	barrier() string
 }
 
-// governs tells whether a dialect is a governing one.
-func governs(d Dialect) (governing, bool) {
-	g, is := d.dialect.(governing)
-	return g, is
+// leasing is a dialect whose engine has views that stay, each for whoever has a
+// lease that names it: see [Boundary]. A view reads the values that are other
+// ones for each person from the lease.
+type leasing interface {
+	dialect
+	// leases is the condition that the lease names the view.
+	leases(home, view string) string
+	// leased reads the n-th value that the lease has for the view, from 0, as
+	// one of the kind of v; a list ([]any) as what among compares with.
+	leased(home, view string, n int, v any, as argumentType) string
+	// among compares like exactly, with any of several values.
+	among(k class, x fragment, list []any) fragment
 }
 
 // View is a table as SQL typed by a person may read it: its rows and columns
 // as the person sees them, under its own name. Values stand in it as literals,
 // but for the key of hashes.
 type View struct {
-	in      governing
+	in      attaching // nil for one that stays
 	table   Table
 	whole   bool
 	columns []string
 	reads   []string
 	parts   []viewPart
+
+	// Of one that stays:
+	name, definition string
+	values           []any
 }
 
 // viewPart is a piece of a view's SELECT: text, or the place of a name that is
@@ -87,8 +100,22 @@ func (v View) Select(schema, hash string, closed bool) string {
 	return b.String()
 }
 
-// key is all that a view says, for comparisons.
-func (v View) key() string {
+// Name is that of a view that stays, "" for one that is made for a statement.
+// It depends on all of the definition: two that are not the same have two names.
+func (v View) Name() string { return v.name }
+
+// Definition is the SELECT of a view that stays. No value of a person is in it.
+func (v View) Definition() string { return v.definition }
+
+// Values are what the lease of a person has for a view that stays: texts, and
+// lists of texts.
+func (v View) Values() []any { return slices.Clone(v.values) }
+
+// Key is all that a view says, for comparisons.
+func (v View) Key() string {
+	if v.name != "" {
+		return fmt.Sprintf("%d %q %v %q", v.table.ID, v.name, v.whole, v.values)
+	}
 	return fmt.Sprintf("%d %q %v %q", v.table.ID, v.table.Name, v.whole, v.Select("schema", "hash", true))
 }
 
@@ -102,7 +129,7 @@ type readable struct {
 // readables finds them, and tells whether they are all of the database, whole.
 // A table that is not open to the person is none. One whose policy cannot be
 // applied refuses all SQL: whether it would be read is not known.
-func (c *compiler) readables(g governing) (all []readable, open bool, err error) {
+func (c *compiler) readables(d Dialect) (all []readable, open bool, err error) {
 	open = true
 	for t := range c.catalog().Tables(c.database) {
 		if !t.Active() {
@@ -115,7 +142,11 @@ func (c *compiler) readables(g governing) (all []readable, open bool, err error)
 			open = false
 			continue
 		}
-		r, err := c.readableOf(g, t)
+		if c.boundary != nil { // the gate tells which of them it needs
+			all = append(all, readable{view: View{table: Table{t.ID, t.Schema, t.Name}}})
+			continue
+		}
+		r, err := c.readableOf(d, t)
 		if err != nil {
 			return nil, false, err
 		}
@@ -126,7 +157,7 @@ func (c *compiler) readables(g governing) (all []readable, open bool, err error)
 }
 
 // readableOf writes the view of a table.
-func (c *compiler) readableOf(g governing, t *catalog.Table) (readable, error) {
+func (c *compiler) readableOf(d Dialect, t *catalog.Table) (readable, error) {
 	at := &node{}
 	rows, err := c.Access.Rows(c.right(), t.ID)
 	if err != nil {
@@ -135,17 +166,20 @@ func (c *compiler) readableOf(g governing, t *catalog.Table) (readable, error) {
 	if strings.ContainsRune(t.Name, 0) {
 		return readable{}, at.errorf("table %d cannot be read: its name has a NUL character", t.ID)
 	}
-	r := readable{view: View{in: g, table: Table{t.ID, t.Schema, t.Name}}}
-	if rows.All() {
-		r.view.whole = true
+	g, attaches := d.dialect.(attaching)
+	r := readable{view: View{in: g, table: Table{t.ID, t.Schema, t.Name}, whole: rows.All()}}
+	if r.view.whole && attaches {
 		r.view.parts = []viewPart{{text: "SELECT " + g.quote("t") + ".* FROM "}, {schema: true}, {text: "." + g.quote(t.Name) + " AS " + g.quote("t")}}
 		return r, nil
 	}
 	v := *c // its own, since what it notes is about the view alone
-	v.Dialect, v.viewing, v.keyed, v.overViews = Dialect{g}, true, false, false
+	v.Dialect, v.viewing, v.keyed, v.overViews = d, true, false, false
 	s, err := v.scanOf(t, rows, at)
 	if err != nil {
 		return readable{}, err
+	}
+	if r.view.whole {
+		return r, v.stay(&r.view, s.sql, text("1 = 1"))
 	}
 	where, err := v.rowCondition(t, rows.Filters())
 	if err != nil {
@@ -167,6 +201,9 @@ func (c *compiler) readableOf(g governing, t *catalog.Table) (readable, error) {
 	}
 	slices.Sort(r.view.reads)
 	r.view.reads, r.keyed = slices.Compact(r.view.reads), v.keyed
+	if !attaches {
+		return r, v.stay(&r.view, s.sql, where)
+	}
 	r.view.parts, err = cat(s.sql, " WHERE ", where).literally(g)
 	return r, err
 }
@@ -196,7 +233,7 @@ func (c *compiler) mayWriteSQL() bool {
 // its tables is held back: over tables that are as they see them. The
 // conditions and columns of policies are not theirs to know.
 func (c *compiler) formOver(st *Statement, q *Query, b *block, ask int64) {
-	if _, is := governs(c.Dialect); !is {
+	if d := c.catalog().Database(c.database); d == nil || !d.Governs {
 		return
 	}
 	over, err := start(q, c.Source)
@@ -213,7 +250,7 @@ func (c *compiler) formOver(st *Statement, q *Query, b *block, ask int64) {
 }
 
 // literally writes a fragment with its values in the text.
-func (f fragment) literally(g governing) ([]viewPart, error) {
+func (f fragment) literally(g attaching) ([]viewPart, error) {
 	var parts []viewPart
 	for _, t := range f {
 		switch {

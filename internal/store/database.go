@@ -31,6 +31,7 @@ type Database struct {
 	AutoRunQueries   bool
 	Refingerprint    *bool
 	SyncStatus       string // "incomplete", "complete" or "aborted"
+	Governance       Governance
 	Creator          permission.UserID
 	CreatedAt        time.Time
 	UpdatedAt        time.Time
@@ -46,13 +47,17 @@ type DatabaseUpdate struct {
 }
 
 const databaseColumns = `id, name, engine, details, sample, strict, description, caveats, points_of_interest, cache_ttl, timezone, settings,
-	schedules, full_sync, on_demand, auto_run_queries, refingerprint, sync_status, coalesce(creator_id, 0), created_at, updated_at`
+	schedules, full_sync, on_demand, auto_run_queries, refingerprint, sync_status, coalesce(creator_id, 0), created_at, updated_at, governance`
 
 func (s *Store) scanDatabase(row scanner) (d Database, err error) {
 	var sealed []byte
+	var governance json.RawMessage
 	err = row.Scan(&d.ID, &d.Name, &d.Engine, &sealed, &d.Sample, &d.Strict, &d.Description, &d.Caveats, &d.PointsOfInterest, &d.CacheTTL,
 		&d.Timezone, document{&d.Settings}, document{&d.Schedules}, &d.FullSync, &d.OnDemand, &d.AutoRunQueries, &d.Refingerprint,
-		&d.SyncStatus, &d.Creator, moment{&d.CreatedAt}, moment{&d.UpdatedAt})
+		&d.SyncStatus, &d.Creator, moment{&d.CreatedAt}, moment{&d.UpdatedAt}, document{&governance})
+	if err == nil && governance != nil {
+		err = json.Unmarshal(governance, &d.Governance)
+	}
 	if err == nil {
 		d.Details, err = s.seal.open(detailsOf(d.ID), sealed)
 	}
@@ -162,6 +167,11 @@ func (s *Store) UpdateDatabase(ctx context.Context, who Actor, was Database, u D
 			d.Settings, d.Schedules, d.FullSync, d.OnDemand, d.AutoRunQueries, d.Refingerprint, w.now, d.ID)
 		if err != nil {
 			return err
+		}
+		if !bytes.Equal(d.Details, is.Details) { // it may be another database
+			if err := w.setGovernance(d.ID, false, nil); err != nil {
+				return err
+			}
 		}
 		if d.Name != is.Name {
 			now := *w.graph.Catalog().Database(d.ID)

@@ -115,10 +115,10 @@ func readCatalog(ctx context.Context, c conn, cat *catalog.Snapshot, of catalog.
 		ofFields = " and f.table_id in (select t.id from tables t where t.database_id = $1)"
 	}
 	databases, err := list(ctx, c, func(row scanner) (d catalog.Database, err error) {
-		err = row.Scan(&d.ID, &d.Name, &d.Engine, &d.Sample)
-		d.Governs = catalog.Governs(d.Engine)
+		err = row.Scan(&d.ID, &d.Name, &d.Engine, &d.Sample, &d.Governs)
+		d.Governs = d.Governs || catalog.Governs(d.Engine)
 		return d, err
-	}, "select id, name, engine, sample from databases"+itself, args...)
+	}, "select id, name, engine, sample, governs from databases"+itself, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -91,7 +91,8 @@ func TestPoliciesOfBeforeGetIDs(t *testing.T) {
 		check(t, s.Close())
 		db := raw(t, c)
 		for _, statement := range []string{"drop index sandboxes_id", "alter table sandboxes drop column id", "delete from ids where kind = 'sandbox'",
-			"alter table query_runs drop column viewer_id", "delete from goose_db_version where version_id >= 12"} {
+			"alter table query_runs drop column viewer_id", "alter table databases drop column governs",
+			"alter table databases drop column governance", "delete from goose_db_version where version_id >= 12"} {
 			if _, err := db.Exec(statement); err != nil {
 				t.Fatal(err)
 			}

@@ -19,6 +19,7 @@ type seal struct {
 	aead        cipher.AEAD
 	fingerprint string
 	masks       []byte // see MaskKey
+	boundaries  []byte // see BoundaryKey
 }
 
 func newSeal(key []byte) (seal, error) {
@@ -38,7 +39,8 @@ func newSeal(key []byte) (seal, error) {
 		mac.Write([]byte(purpose))
 		return mac.Sum(nil)
 	}
-	return seal{aead, hex.EncodeToString(derived("sluice: fingerprint of the key")[:16]), derived("sluice: hashes of masked values")}, nil
+	return seal{aead, hex.EncodeToString(derived("sluice: fingerprint of the key")[:16]), derived("sluice: hashes of masked values"),
+		derived("sluice: boundaries inside of databases")}, nil
 }
 
 // MaskKey is the secret with which values of a database are hashed that policies
@@ -46,7 +48,15 @@ func newSeal(key []byte) (seal, error) {
 // It is the same on all servers of an application database, and another one
 // with another key.
 func (s *Store) MaskKey(of catalog.DatabaseID) string {
-	mac := hmac.New(sha256.New, s.seal.masks)
+	return derivedFor(s.seal.masks, of)
+}
+
+// BoundaryKey is the secret from which the passwords are derived of the logins
+// that hold SQL of people inside of a database.
+func (s *Store) BoundaryKey(of catalog.DatabaseID) string { return derivedFor(s.seal.boundaries, of) }
+
+func derivedFor(key []byte, of catalog.DatabaseID) string {
+	mac := hmac.New(sha256.New, key)
 	fmt.Fprintf(mac, "database %d", of)
 	return hex.EncodeToString(mac.Sum(nil))
 }

@@ -28,7 +28,6 @@ func (b Boundary) Views() string     { return b.Name + "_views" } // the schema 
 func (b Boundary) Valid() bool {
 	return b.Name != "" && b.Key != "" && b.Slots > 0 && b.Slots <= maxSlots
 }
-func (b Boundary) same(o *Boundary) bool { return o != nil && b == *o }
 
 // maxSlots is how many there may be: their numbers have two digits.
 const maxSlots = 99

@@ -42,6 +42,7 @@ type task struct {
 	native bool            // a person wrote the text, or a part of it
 	tables map[string]bool // for SQLite's guard, folded
 	views  []view          // for SQL of people on SQLite
+	leased *leased         // for SQL of people on servers
 	key    string          // with which the views hash
 	open   bool            // nothing of the database is hidden from the person
 	zone   *time.Location  // of the session; nil is UTC
@@ -57,7 +58,7 @@ type source interface {
 type connections struct {
 	from source
 	log  *slog.Logger
-	free chan struct{} // holds a token for each connection that may be taken
+	free chan struct{} // holds a token for each connection that is taken; as many fit as may be
 
 	mu     sync.Mutex
 	idle   []*connection // the one used last is last
@@ -71,8 +72,8 @@ type connection struct {
 	opened, used time.Time
 }
 
-func newConnections(from source, log *slog.Logger) *connections {
-	return &connections{from: from, log: log, free: make(chan struct{}, MaxConnections)}
+func newConnections(from source, most int, log *slog.Logger) *connections {
+	return &connections{from: from, log: log, free: make(chan struct{}, most)}
 }
 
 // errReplaced is the error of connections that were closed.

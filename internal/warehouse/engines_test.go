@@ -79,7 +79,7 @@ func (p *place) open(t *testing.T, details map[string]any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.db = Database{placeID, p.engine, raw}
+	p.db = Database{ID: placeID, Engine: p.engine, Details: raw}
 	if _, err := p.pool.open(p.db); err != nil {
 		t.Fatal(err)
 	}

@@ -39,6 +39,9 @@ func (v view) needs(column string) bool { return v.reads == nil || v.reads[fold(
 func viewsOf(s query.Statement) []view {
 	var all []view
 	for _, v := range s.Views() {
+		if v.Name() != "" {
+			continue // it stays
+		}
 		x := view{name: v.Table().Name, sql: v.Select}
 		if !v.Whole() {
 			x.columns, x.reads = foldedSet(v.Columns()), foldedSet(v.Reads())

@@ -134,6 +134,13 @@ type postgresConn struct {
 	busy   bool // a statement runs
 	broken bool
 	zone   string // that the settings of the session are made for; "" before they are
+
+	// Of a slot: the boundary's name, and of the statement that runs its text,
+	// its views, and what is called when its transaction is over.
+	boundary string
+	sql      string
+	views    []stayingView
+	done     func()
 }
 
 func (c *postgresConn) alive(ctx context.Context, idle time.Duration) bool {
@@ -216,6 +223,10 @@ func (c *postgresConn) begin(ctx context.Context, isolation string, zone *time.L
 // such SQL can leave behind in a session goes too: locks, settings, listening.
 func (c *postgresConn) rollback(ctx context.Context, native bool) {
 	c.busy = false
+	if c.done != nil {
+		defer c.done()
+		c.done = nil
+	}
 	if c.pg.IsClosed() {
 		c.insist()
 	}
@@ -235,7 +246,19 @@ func (c *postgresConn) rollback(ctx context.Context, native bool) {
 	}
 }
 
-func (c *postgresConn) run(ctx context.Context, t task) (_ *Rows, err error) {
+func (c *postgresConn) run(ctx context.Context, t task) (*Rows, error) {
+	return c.begun(ctx, t, "read committed", func() error { return nil }, nil)
+}
+
+// begun runs a statement in a transaction of its own, in which ready is called
+// first. done, if any, is called when that is over, or was not begun.
+func (c *postgresConn) begun(ctx context.Context, t task, isolation string, ready func() error, done func()) (_ *Rows, err error) {
+	begins := false
+	defer func() {
+		if !begins && done != nil {
+			done()
+		}
+	}()
 	if c.busy || c.broken {
 		return nil, errors.New("warehouse: the connection is in use")
 	}
@@ -251,10 +274,17 @@ func (c *postgresConn) run(ctx context.Context, t task) (_ *Rows, err error) {
 	if ctx.Err() != nil {
 		return nil, ended(ctx, nil)
 	}
-	c.busy = true
-	if err := c.begin(ctx, "read committed", t.zone); err != nil {
+	c.busy, begins, c.done = true, true, done
+	if c.sql, c.views = t.sql, nil; t.leased != nil {
+		c.views = t.leased.views
+	}
+	if err := c.begin(ctx, isolation, t.zone); err != nil {
 		c.rollback(ctx, false)
 		return nil, c.judge(ctx, err)
+	}
+	if err := ready(); err != nil {
+		c.rollback(ctx, true)
+		return nil, err
 	}
 	r := &postgresRows{conn: c, ctx: ctx, native: t.native}
 	running, stop := context.WithCancel(ctx)
@@ -279,6 +309,13 @@ func (c *postgresConn) judge(ctx context.Context, err error) *Error {
 			return tooLarge("row", maxRowBytes)
 		}
 		return lost(err)
+	}
+	if c.boundary != "" {
+		own := *c
+		own.boundary = ""
+		e := own.judge(ctx, err)
+		c.broken = own.broken
+		return c.judgeLeased(e, pg)
 	}
 	message := pg.Message
 	if pg.Position > 0 {

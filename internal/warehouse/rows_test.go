@@ -111,7 +111,7 @@ func TestStatementThatIsOverIsNotInterruptedLater(t *testing.T) {
 
 // inFile is a database of SQLite.
 func inFile(id catalog.DatabaseID, file string) Database {
-	return Database{id, "sqlite", []byte(`{"db":"` + file + `"}`)}
+	return Database{ID: id, Engine: "sqlite", Details: []byte(`{"db":"` + file + `"}`)}
 }
 
 // samplePool is a pool, and the sample warehouse as its database 1.

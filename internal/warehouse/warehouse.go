@@ -50,13 +50,33 @@ type Database struct {
 	ID      catalog.DatabaseID
 	Engine  string
 	Details json.RawMessage // where it is, with the secrets in clear
+	// Boundary is for statements that are leased: the connection is a slot of
+	// it then.
+	Boundary *Boundary
 }
 
 // database is a warehouse that is open: with what, and its connections.
 type database struct {
 	engine  string
 	details string
+	from    source
 	conns   *connections
+	slots   *connections // of the boundary; nil before somebody needs them
+	held    *slots
+}
+
+// close closes the connections that nobody uses; the others when they are given
+// back.
+func (d *database) close() {
+	d.conns.close()
+	d.closeSlots()
+}
+
+func (d *database) closeSlots() {
+	if d.slots != nil {
+		d.slots.close()
+		d.held.by.close()
+	}
 }
 
 // New is a pool without warehouses. A nil logger discards.
@@ -75,20 +95,32 @@ func (p *Pool) open(db Database) (*connections, error) {
 	if p.closed {
 		return nil, errStopped()
 	}
-	old := p.databases[db.ID]
-	if old != nil && old.engine == db.Engine && old.details == string(db.Details) {
-		return old.conns, nil
+	d := p.databases[db.ID]
+	log := p.log.With("database", db.ID)
+	if d == nil || d.engine != db.Engine || d.details != string(db.Details) {
+		from, err := readDetails(db.Engine, db.Details, p.log)
+		if err != nil {
+			return nil, err
+		}
+		if d != nil {
+			d.close()
+		}
+		d = &database{engine: db.Engine, details: string(db.Details), from: from, conns: newConnections(from, MaxConnections, log)}
+		p.databases[db.ID] = d
 	}
-	from, err := readDetails(db.Engine, db.Details, p.log)
-	if err != nil {
-		return nil, err
+	if db.Boundary == nil {
+		return d.conns, nil
 	}
-	conns := newConnections(from, p.log.With("database", db.ID))
-	p.databases[db.ID] = &database{db.Engine, string(db.Details), conns}
-	if old != nil {
-		old.conns.close()
+	in, is := d.from.(slotted)
+	if !is || !db.Boundary.Valid() {
+		return nil, failed(Unusable, "the database has no boundary for SQL of people", nil)
 	}
-	return conns, nil
+	if d.slots == nil || d.held.Boundary != *db.Boundary {
+		d.closeSlots()
+		d.held = newSlots(in, *db.Boundary, log)
+		d.slots = newConnections(d.held, db.Boundary.Slots, log)
+	}
+	return d.slots, nil
 }
 
 // Forget closes the connections of a warehouse. Statements that run on them
@@ -99,7 +131,7 @@ func (p *Pool) Forget(id catalog.DatabaseID) {
 	delete(p.databases, id)
 	p.mu.Unlock()
 	if old != nil {
-		old.conns.close()
+		old.close()
 	}
 }
 
@@ -110,7 +142,7 @@ func (p *Pool) Close() error {
 	defer p.mu.Unlock()
 	p.closed = true
 	for _, d := range p.databases {
-		d.conns.close()
+		d.close()
 	}
 	return nil
 }
@@ -129,12 +161,17 @@ func (p *Pool) Idle(id catalog.DatabaseID) int {
 
 func (p *Pool) count(id catalog.DatabaseID) (used, idle int) {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	d := p.databases[id]
-	p.mu.Unlock()
 	if d == nil {
 		return 0, 0
 	}
-	return d.conns.count()
+	used, idle = d.conns.count()
+	if d.slots != nil {
+		u, i := d.slots.count()
+		used, idle = used+u, idle+i
+	}
+	return used, idle
 }
 
 // Conn is a connection taken for the statements of one person, for the time
@@ -143,6 +180,7 @@ type Conn struct {
 	id   catalog.DatabaseID
 	c    *connection
 	all  *connections
+	slot bool
 	rows *Rows // of the statement that runs
 }
 
@@ -156,7 +194,7 @@ func (p *Pool) Acquire(ctx context.Context, db Database) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Conn{id: db.ID, c: c, all: conns}, nil
+	return &Conn{id: db.ID, c: c, all: conns, slot: db.Boundary != nil}, nil
 }
 
 func (p *Pool) take(ctx context.Context, db Database) (*connection, *connections, error) {
@@ -209,8 +247,15 @@ func (c *Conn) Run(ctx context.Context, s query.Statement, zone *time.Location) 
 	case s.Database() != c.id:
 		return nil, fmt.Errorf("warehouse: a statement for database %d on a connection to database %d", s.Database(), c.id)
 	}
+	l, err := leasedOf(s)
+	if err != nil {
+		return nil, fmt.Errorf("warehouse: %w", err)
+	}
+	if (l != nil) != c.slot {
+		return nil, fmt.Errorf("warehouse: leased is %v of a statement and %v of its connection", l != nil, c.slot)
+	}
 	t := task{sql: s.SQL(), args: s.Args(), native: s.Native(), tables: map[string]bool{}, zone: zone,
-		views: viewsOf(s), key: s.MaskKey(), open: s.Open()}
+		leased: l, views: viewsOf(s), key: s.MaskKey(), open: s.Open()}
 	for _, table := range s.Tables() {
 		if table.Schema == "" { // SQLite has no schemas, and nobody else looks
 			t.tables[fold(table.Name)] = true
