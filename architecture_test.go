@@ -29,7 +29,7 @@ var mayImport = map[string][]string{
 	"internal/store":      {"internal/catalog", "internal/permission"},
 	"internal/warehouse":  {"internal/catalog", "internal/query"},
 	"internal/dataset": {"internal/catalog", "internal/permission", "internal/query", "internal/store",
-		"internal/warehouse"},
+		"internal/warehouse", "internal/dbrole", "internal/gate"},
 	// Not internal/warehouse: a handler reaches data only through dataset.
 	"internal/api": {"internal/catalog", "internal/permission", "internal/query", "internal/dataset", "internal/store"},
 	"internal/cli": {"internal/catalog", "internal/permission", "internal/api", "internal/dataset", "internal/store",

@@ -18,6 +18,7 @@ func routes() []Route {
 		revisionRoutes(), // what those two were
 		snippetRoutes(),  // SQL that people share
 		databaseRoutes(),
+		governanceRoutes(),
 		tableRoutes(),
 		fieldRoutes(),
 		fieldValueRoutes(),

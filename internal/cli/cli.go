@@ -59,7 +59,7 @@ as code. Its HTTP API follows Metabase's.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(p.serveCommand(), p.backupCommand(), p.restoreCommand(), p.versionCommand())
+	root.AddCommand(p.serveCommand(), p.backupCommand(), p.restoreCommand(), p.dbCommand(), p.versionCommand())
 	root.InitDefaultCompletionCmd(p.Args...)
 	for _, c := range root.Commands() {
 		if c.Name() == "completion" {

@@ -71,7 +71,7 @@ func (p *prepared) key(db store.Database) (keptKey, error) {
 	}
 	var views []string // what SQL of people is held to
 	for _, v := range p.statement.Views() {
-		views = append(views, fmt.Sprintf("%q %v %s", v.Table().Name, v.Whole(), v.Select("schema", "hash", false)))
+		views = append(views, v.Key())
 	}
 	text, err := json.Marshal(struct {
 		Database  catalog.DatabaseID

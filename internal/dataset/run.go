@@ -59,14 +59,11 @@ func (d *Door) Run(ctx context.Context, who permission.UserID, r Request, out Si
 		sum.Kept = &kept.Kept
 		return sum, d.answer(ctx, p, ended(watched, err))
 	}
-	conn, release, err := d.connect(ctx, p, db)
+	conn, release, p, err := d.ready(ctx, p, db)
 	if err != nil {
 		return sum, d.answer(ctx, p, err)
 	}
 	defer release()
-	if p, err = d.current(ctx, p); err != nil { // a connection can be long in coming
-		return sum, d.answer(ctx, p, err)
-	}
 	watched, stop := d.watch(ctx, p, out)
 	defer stop()
 	sum, err = d.put(watched, conn, p, db, out)
@@ -146,6 +143,25 @@ func (d *Door) current(ctx context.Context, p prepared) (prepared, error) {
 	return next, err
 }
 
+// ready is a connection for the question as it is when that has come, which can
+// be long. The caller calls release.
+func (d *Door) ready(ctx context.Context, p prepared, db store.Database) (_ *warehouse.Conn, release func(), now prepared, err error) {
+	for {
+		conn, release, err := d.connect(ctx, p, db)
+		if err != nil {
+			return nil, nil, p, err
+		}
+		leased := p.statement.Leased()
+		if p, err = d.current(ctx, p); err == nil && p.statement.Leased() == leased {
+			return conn, release, p, nil
+		}
+		release()
+		if err != nil {
+			return nil, nil, p, err
+		}
+	}
+}
+
 // source is what the question is compiled against.
 func (d *Door) source(ctx context.Context, p *prepared) (query.Source, error) {
 	engine := "sqlite"
@@ -160,6 +176,8 @@ func (d *Door) source(ctx context.Context, p *prepared) (query.Source, error) {
 	p.zone = calendar.zone
 	s := query.Source{Access: p.access, Saved: p.saved, Card: d.cards(ctx, p.access), Snippet: d.snippets(ctx, &p.snippets),
 		Now: p.at.In(p.zone), FirstDay: calendar.week, MaxRows: p.ask.limit(p.query), MaskKey: d.store.MaskKey(p.database)}
+	database := p.database
+	s.Boundary = func() (*query.Boundary, error) { return d.held(ctx, database) }
 	if s.Dialect, err = query.DialectOf(engine); err != nil {
 		return s, &QueryError{InvalidQuery, err.Error(), err}
 	}
@@ -272,7 +290,13 @@ func (d *Door) connect(ctx context.Context, p prepared, db store.Database) (_ *w
 	}
 	waiting, stop := context.WithTimeoutCause(ctx, d.wait, errBusy)
 	defer stop()
-	done, ok := d.turns.take(waiting, db.ID, p.who)
+	most := warehouse.MaxConnections
+	if p.statement.Leased() {
+		b := d.boundary(db)
+		at.Boundary, most = &b, b.Slots
+	}
+	share := max(most/2, 1)
+	done, ok := d.turns.take(waiting, turn{db.ID, p.who, p.statement.Leased()}, share)
 	if !ok {
 		return nil, nil, busy(waiting, fmt.Sprintf("You have %d questions running in this database already. Wait for one of them to finish.", share))
 	}

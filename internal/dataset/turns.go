@@ -6,16 +6,11 @@ import (
 	"sync"
 
 	"github.com/sluice-bi/sluice/internal/permission"
-	"github.com/sluice-bi/sluice/internal/warehouse"
 )
 
 // Busy is the type of a QueryError that says that no connection was free in
 // time.
 const Busy = "busy"
-
-// share is how many connections to one database one person may have at a time,
-// so that nobody keeps all others out.
-const share = warehouse.MaxConnections / 2
 
 // turns counts the connections that each person has. Its zero value is ready.
 type turns struct {
@@ -26,6 +21,7 @@ type turns struct {
 type turn struct {
 	database catalogID
 	who      permission.UserID
+	leased   bool // of the slots for SQL of people
 }
 
 type taken struct {
@@ -33,11 +29,10 @@ type taken struct {
 	asking int           // who has one or waits for one
 }
 
-// take waits until the person has fewer connections to the database than the
-// share, or until ctx ends: then it is false. The caller calls done when the
-// connection is given back.
-func (t *turns) take(ctx context.Context, database catalogID, who permission.UserID) (done func(), ok bool) {
-	key := turn{database, who}
+// take waits until the person has fewer connections than the share, or until
+// ctx ends: then it is false. The share is the same in all calls for a turn. The
+// caller calls done when the connection is given back.
+func (t *turns) take(ctx context.Context, key turn, share int) (done func(), ok bool) {
 	t.mu.Lock()
 	own := t.people[key]
 	if own == nil {

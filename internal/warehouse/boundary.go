@@ -26,11 +26,11 @@ func (b Boundary) Slot(n int) string { return fmt.Sprintf("%s_slot_%02d", b.Name
 func (b Boundary) Home() string      { return b.Name }            // the schema of the leases
 func (b Boundary) Views() string     { return b.Name + "_views" } // the schema of the views
 func (b Boundary) Valid() bool {
-	return b.Name != "" && b.Key != "" && b.Slots > 0 && b.Slots <= maxSlots
+	return b.Name != "" && b.Key != "" && b.Slots > 0 && b.Slots <= MaxSlots
 }
 
-// maxSlots is how many there may be: their numbers have two digits.
-const maxSlots = 99
+// MaxSlots is how many there may be: their numbers have two digits.
+const MaxSlots = 99
 
 // Password is that of one of its logins.
 func (b Boundary) Password(login string) string {

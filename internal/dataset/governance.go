@@ -1,0 +1,203 @@
+package dataset
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sluice-bi/sluice/internal/catalog"
+	"github.com/sluice-bi/sluice/internal/dbrole"
+	"github.com/sluice-bi/sluice/internal/gate"
+	"github.com/sluice-bi/sluice/internal/query"
+	"github.com/sluice-bi/sluice/internal/store"
+	"github.com/sluice-bi/sluice/internal/warehouse"
+)
+
+// How SQL of people is held to what they may see inside of a server
+// (docs/security.md): a boundary is set up in it by somebody who may, and is in
+// force for a day after it was last proved.
+
+// provedFor is how long what was proved of a boundary counts.
+const provedFor = 24 * time.Hour
+
+// MaxSlots is how many statements of people one database can run at a time.
+const MaxSlots = warehouse.MaxSlots
+
+// ErrNoBoundary is a boundary that an engine does not have: it needs none, or
+// there is no way to hold SQL of people in it.
+var ErrNoBoundary = errors.New("databases of this engine have no logins that could hold SQL of people")
+
+// Governance is how SQL of people is held to what they may see in a database.
+type Governance struct {
+	Governs   bool             // such SQL runs, for people who may see a part of the database too
+	Held      string           // by what: "views", which Sluice makes for a statement; "logins"; "nothing"
+	Slots     int              // statements that run at a time, by logins
+	CheckedAt time.Time        // zero where there is nothing to check
+	Findings  []dbrole.Finding // what stands against it
+}
+
+// gates read SQL of people with the grammar of their engine.
+var gates = map[string]func(string, gate.Names) (string, error){"postgres": gate.Postgres, "mysql": gate.MySQL}
+
+// boundary is that of a database, set up or not.
+func (d *Door) boundary(db store.Database) warehouse.Boundary {
+	key := d.store.BoundaryKey(db.ID)
+	name := sha256.Sum256([]byte("name of " + key))
+	b := warehouse.Boundary{Name: "sluice_" + hex.EncodeToString(name[:4]), Key: key, Slots: db.Governance.Slots}
+	if b.Slots == 0 {
+		b.Slots = warehouse.MaxConnections
+	}
+	return b
+}
+
+// held is what holds SQL of people in a database, for the compiler.
+func (d *Door) held(ctx context.Context, id catalogID) (*query.Boundary, error) {
+	db, err := d.database(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	const mend = "An administrator can have it checked (sluice db doctor)."
+	switch reads, ok := gates[db.Engine]; {
+	case !ok:
+		return nil, ErrNoBoundary
+	case !db.Governance.Passed:
+		return nil, errors.New("SQL cannot be held to what you may see in this database at the moment. " + mend)
+	case d.now().Sub(db.Governance.CheckedAt) >= provedFor:
+		return nil, errors.New("That SQL is held to what you may see in this database was not proved within the last 24 hours. " + mend)
+	default:
+		b := d.boundary(db)
+		return &query.Boundary{Home: b.Home(), Views: b.Views(), Base: baseOf(db), Gate: func(sql string, names func(schema, name string) (string, string, bool)) (string, error) {
+			return reads(sql, names)
+		}}, nil
+	}
+}
+
+// baseOf is the database that MySQL's tables are in, which have no schemas.
+func baseOf(db store.Database) string {
+	var details struct {
+		Name string `json:"dbname"`
+	}
+	if db.Engine == "mysql" {
+		_ = json.Unmarshal(db.Details, &details)
+	}
+	return details.Name
+}
+
+// BoundarySQL is the script that sets a boundary up, for who administers the
+// database server. With views Sluice may make the views that it needs by
+// itself. [ErrNotFound], and [ErrNoBoundary].
+func (d *Door) BoundarySQL(ctx context.Context, id catalogID, slots int, views bool) (string, error) {
+	db, err := d.database(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	statements, err := d.setUp(db, slots, views)
+	if err != nil {
+		return "", err
+	}
+	return dbrole.Script(statements), nil
+}
+
+func (d *Door) setUp(db store.Database, slots int, views bool) ([]dbrole.Statement, error) {
+	if _, ok := gates[db.Engine]; !ok {
+		return nil, ErrNoBoundary
+	}
+	b := d.boundary(db)
+	if slots > 0 {
+		b.Slots = slots
+	}
+	o := dbrole.SetupOptions{Database: baseOf(db), WritesViews: views}
+	if db.Engine == "postgres" {
+		var details struct {
+			Name string `json:"dbname"`
+		}
+		if err := json.Unmarshal(db.Details, &details); err != nil {
+			return nil, fmt.Errorf("details of database %d: %w", db.ID, err)
+		}
+		o.Database = details.Name
+	}
+	for t := range d.store.Graph().Catalog().Tables(db.ID) {
+		if t.Active() && t.Schema != "" {
+			o.Schemas = append(o.Schemas, t.Schema)
+		}
+	}
+	slices.Sort(o.Schemas)
+	o.Schemas = slices.Compact(o.Schemas)
+	return dbrole.Setup(db.Engine, b, o)
+}
+
+// SetUpBoundary sets a boundary up over the connection of the database itself,
+// where its login may, and proves it. *[ConnectionError] where it may not.
+func (d *Door) SetUpBoundary(ctx context.Context, by store.Actor, id catalogID, slots int) (Governance, error) {
+	db, err := d.database(ctx, id)
+	if err != nil {
+		return Governance{}, err
+	}
+	statements, err := d.setUp(db, slots, true)
+	if err != nil {
+		return Governance{}, err
+	}
+	at, err := d.place(db)
+	if err != nil {
+		return Governance{}, err
+	}
+	if err := dbrole.Apply(ctx, d.warehouses.Admin(at), statements); err != nil {
+		return Governance{}, connectionError(fmt.Errorf("setting up database %d: %w", id, err))
+	}
+	return d.CheckGovernance(ctx, by, id, slots)
+}
+
+// CheckGovernance proves that SQL of people is held to what they may see in a
+// database, by what its server says and by attacks that must fail, and notes
+// what it found: such SQL runs from now on, or no longer. slots says how many
+// there are if that changed, or 0. Errors: [ErrNotFound]; *[ConnectionError]
+// when the database cannot be looked at, which changes nothing.
+func (d *Door) CheckGovernance(ctx context.Context, by store.Actor, id catalog.DatabaseID, slots int) (Governance, error) {
+	db, err := d.database(ctx, id)
+	if err != nil {
+		return Governance{}, err
+	}
+	if catalog.Governs(db.Engine) {
+		return Governance{Governs: true, Held: "views"}, nil
+	}
+	if _, ok := gates[db.Engine]; !ok {
+		return Governance{Held: "nothing"}, nil
+	}
+	at, err := d.place(db)
+	if err != nil {
+		return Governance{}, err
+	}
+	b := d.boundary(db)
+	if slots > 0 {
+		b.Slots = slots
+	}
+	report, err := dbrole.Doctor(ctx, d.warehouses.Admin(at), b, db.Engine)
+	if err != nil {
+		return Governance{}, connectionError(fmt.Errorf("checking database %d: %w", id, err))
+	}
+	found, err := json.Marshal(report.Findings)
+	if err != nil {
+		return Governance{}, err
+	}
+	g := store.Governance{Slots: b.Slots, CheckedAt: d.now(), Passed: report.Passed(), Findings: found}
+	if err := d.store.SetGovernance(ctx, by, db, g); err != nil {
+		return Governance{}, err
+	}
+	return Governance{Governs: g.Passed, Held: "logins", Slots: g.Slots, CheckedAt: g.CheckedAt, Findings: report.Findings}, nil
+}
+
+// stillHeld checks a boundary again that was set up once, as the database may
+// have changed.
+func (d *Door) stillHeld(ctx context.Context, by store.Actor, id catalogID) error {
+	db, err := d.database(ctx, id)
+	if err != nil || db.Governance.CheckedAt.IsZero() {
+		return err
+	}
+	_, err = d.CheckGovernance(ctx, by, id, 0)
+	return err
+}
