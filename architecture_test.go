@@ -28,6 +28,7 @@ var mayImport = map[string][]string{
 	"internal/gate":       {},
 	"internal/store":      {"internal/catalog", "internal/permission"},
 	"internal/warehouse":  {"internal/catalog", "internal/query"},
+	"internal/dbrole":     {"internal/catalog", "internal/warehouse"},
 	"internal/dataset": {"internal/catalog", "internal/permission", "internal/query", "internal/store",
 		"internal/warehouse", "internal/dbrole", "internal/gate"},
 	// Not internal/warehouse: a handler reaches data only through dataset.

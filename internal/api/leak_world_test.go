@@ -144,6 +144,13 @@ func leakServer(t *testing.T, engine, audience string, world int) *leakSite {
 		s.name, _ = details["dbname"].(string)
 	}
 	s.database = catalog.DatabaseID(s.admin().post("/api/database", fields{"name": "Shop", "engine": engine, "details": details}).id())
+	if engine == "postgres" {
+		var g governanceWire
+		s.admin().post(path("/api/database/%d/governance", s.database), fields{"slots": 4}).want(200).into(&g)
+		if !g.Governs {
+			t.Fatalf("the boundary does not hold: %+v", g)
+		}
+	}
 	all := s.store.Graph().Catalog()
 	for tb := range all.Tables(s.database) {
 		s.tables[tb.Name] = tb.ID
