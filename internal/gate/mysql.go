@@ -137,6 +137,9 @@ func mysqlParse(sql string) ([]ast.StmtNode, error) {
 	return statements, nil
 }
 
+// mysqlCut is where the parser cuts what it cites.
+const mysqlCut = 2048
+
 var mysqlNear = regexp.MustCompile(`(?s)near "(.*)"`)
 
 // mysqlSyntax cites no more of the parser's error than words of the person.
@@ -146,7 +149,7 @@ func mysqlSyntax(sql, from string) *Refusal {
 		return refuse(0, "the SQL has a syntax error")
 	}
 	at, cited := 0, strings.TrimSpace(m[1])
-	if strings.HasSuffix(sql, m[1]) {
+	if len(m[1]) < mysqlCut && strings.HasSuffix(sql, m[1]) {
 		at = mysqlCharacter(sql, len(sql)-len(m[1]))
 	}
 	if cited == "" {

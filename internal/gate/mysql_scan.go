@@ -18,7 +18,7 @@ type mysqlScan struct {
 // included. It refuses what the parser reads as something else without a trace,
 // and nesting that would cost much to parse.
 func scanMySQL(s string) (found mysqlScan, err error) {
-	depth, last, runs := 0, "", false
+	depth, joins, strung, last, runs := 0, 0, 0, "", false
 	for i := 0; i < len(s); {
 		c, rest, word := s[i], s[i:], ""
 		switch {
@@ -62,6 +62,16 @@ func scanMySQL(s string) (found mysqlScan, err error) {
 		}
 		if depth > mysqlNesting {
 			return found, refuse(mysqlCharacter(s, i-1), "the SQL is nested more than %d deep", mysqlNesting)
+		}
+		// The parser takes quadratic time for these.
+		if strung++; word != "'" {
+			strung = 0
+		}
+		if word == "join" {
+			joins++
+		}
+		if strung > mysqlNesting || joins > mysqlNesting {
+			return found, refuse(mysqlCharacter(s, i), "more than %d joins or strings in a row are not allowed", mysqlNesting)
 		}
 		if word == "with" {
 			found.withs++

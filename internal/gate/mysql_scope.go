@@ -165,7 +165,7 @@ func (w *mysqlWalk) settle(b *mysqlBlock, c mysqlColumn) bool {
 	}
 	for _, r := range b.relations {
 		if strings.EqualFold(r.exposed, c.table.O) {
-			w.refuse(c.at, "%s.%s may mean two tables here: use aliases", c.schema.O, c.table.O)
+			w.refuse(c.at, "it is not certain which table %s.%s means here: use aliases", c.schema.O, c.table.O)
 		}
 	}
 	return false

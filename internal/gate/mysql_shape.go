@@ -6,6 +6,7 @@ import (
 	"github.com/pingcap/tidb/pkg/parser/ast"
 	"github.com/pingcap/tidb/pkg/parser/format"
 	"github.com/pingcap/tidb/pkg/parser/model"
+	"github.com/pingcap/tidb/pkg/parser/mysql"
 	"github.com/pingcap/tidb/pkg/parser/opcode"
 	"github.com/pingcap/tidb/pkg/parser/test_driver"
 )
@@ -70,20 +71,6 @@ func (w *mysqlWalk) shape(n ast.Node) ast.Node {
 	return n
 }
 
-// mysqlOneWith drops the WITH of a branch of a set operation where the parser notes
-// it in two places.
-func mysqlOneWith(n *ast.SetOprSelectList) {
-	first, ok := n.Selects[0].(*ast.SelectStmt)
-	if !ok || n.With == nil || first.With != n.With {
-		return
-	}
-	if len(n.Selects) == 1 {
-		n.With = nil
-	} else {
-		first.With, first.WithBeforeBraces = nil, false
-	}
-}
-
 // mysqlGroup puts parentheses around operands whose precedence dialects may see in
 // different ways.
 func mysqlGroup(operands ...*ast.ExprNode) {
@@ -125,7 +112,7 @@ func mysqlShapeCall(n *ast.FuncCallExpr) {
 }
 
 // mysqlLabel bounds the names of result columns, in characters.
-const mysqlLabel = 64
+const mysqlLabel = 255
 
 // label keeps the name that a result column has from the words of the person,
 // where printing changes these: COUNT(*) stays COUNT(*).
@@ -137,7 +124,8 @@ func (w *mysqlWalk) label(n *ast.SelectField) {
 	case *ast.ColumnNameExpr, mysqlMarker:
 		return
 	case *test_driver.ValueExpr:
-		if e.Kind() == test_driver.KindString || e.Kind() == test_driver.KindNull {
+		// MariaDB names these after what they are.
+		if e.Kind() == test_driver.KindString || e.Kind() == test_driver.KindNull || e.Type.GetFlag()&mysql.IsBooleanFlag != 0 {
 			return
 		}
 	}

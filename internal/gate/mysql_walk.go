@@ -85,15 +85,13 @@ func (w *mysqlWalk) Leave(n ast.Node) (ast.Node, bool) {
 // check is the list of nodes. What it does not name is refused.
 func (w *mysqlWalk) check(n ast.Node) {
 	switch n := n.(type) {
-	case *ast.SetOprStmt, *ast.CommonTableExpression, *ast.SubqueryExpr, *ast.FieldList, *ast.TableRefsClause, *ast.OnCondition, *ast.ByItem,
+	case *ast.SetOprStmt, *ast.SetOprSelectList, *ast.CommonTableExpression, *ast.SubqueryExpr, *ast.FieldList, *ast.TableRefsClause, *ast.OnCondition, *ast.ByItem,
 		*ast.GroupByClause, *ast.HavingClause, *ast.OrderByClause, *ast.Limit, *ast.WindowSpec, *ast.PartitionByClause, *ast.FrameBound:
 	case *ast.BetweenExpr, *ast.BinaryOperationExpr, *ast.CaseExpr, *ast.WhenClause, *ast.ColumnNameExpr, *ast.CompareSubqueryExpr, *ast.ExistsSubqueryExpr,
 		*ast.IsNullExpr, *ast.IsTruthExpr, *ast.ParenthesesExpr, *ast.PatternInExpr, *ast.PatternRegexpExpr, *ast.PositionExpr, *ast.RowExpr, *ast.UnaryOperationExpr,
 		*ast.TimeUnitExpr, *ast.TrimDirectionExpr, *ast.GetFormatSelectorExpr, *test_driver.ParamMarkerExpr:
 	case *ast.SelectStmt:
 		w.selectOptions(n)
-	case *ast.SetOprSelectList:
-		mysqlOneWith(n)
 	case *ast.WithClause:
 		w.with(n)
 	case *ast.SelectField:
