@@ -28,6 +28,7 @@ type leakCase struct {
 	tags                map[string]string // name: field, of field filters
 	works               bool
 	refused             bool // the language knows no such thing: it is refused for everybody
+	metadata            bool // it tells of names, sizes, plans or sessions, and of no row
 	author, description string
 }
 
@@ -59,6 +60,8 @@ func readLeak(t *testing.T, file string) leakCase {
 			c.works = rest == "yes"
 		case word == "refused":
 			c.refused = rest == "yes"
+		case word == "metadata":
+			c.metadata = rest == "yes"
 		case word == "tag":
 			tag := strings.Fields(rest)
 			if len(tag) != 3 || tag[1] != "dimension" {
@@ -229,10 +232,14 @@ func TestNoAttackLeaks(t *testing.T) {
 							bare[i] = c.unprotected(t, s)
 						}
 					}
+					leaks := tells(got[0], got[1])
+					if gateOff && c.metadata { // an engine cannot hide that
+						leaks = tells(got[0], got[0]) || tells(got[1], got[1])
+					}
 					switch {
-					case tells(got[0], got[1]):
+					case leaks:
 						t.Errorf("%s leaks (%s)\n%s%s\n%.600s\n%.600s", c.name, c.description, c.sql, c.question, got[0], got[1])
-					case c.works && !answered && c.needs(engine):
+					case c.works && !answered:
 						t.Errorf("%s does not work (%s)\n%s%s\n%.600s", c.name, c.description, c.sql, c.question, got[0])
 					case !c.works && !c.refused && !tells(bare[0], bare[1]):
 						t.Errorf("%s proves nothing: it does not leak where nothing protects\n%s%s\n%.300s\n%.300s", c.name, c.sql, c.question, bare[0], bare[1])
@@ -248,6 +255,3 @@ func TestNoAttackLeaks(t *testing.T) {
 	}
 }
 
-// needs tells whether the case must be answered on the engine: SQL of people
-// from whom something is hidden is refused where no boundary is set up.
-func (c leakCase) needs(engine string) bool { return c.question != "" || engine != "mysql" }

@@ -186,6 +186,52 @@ func (mysql) keyedHash(x fragment, key string) fragment {
 	return cat("left(sha2(concat(", bound(key), ", ", x, "), 256), 32)")
 }
 
+// ofLease selects from what the lease says.
+func (d mysql) ofLease(home, selected string) string {
+	return "SELECT " + selected + " FROM " + d.quote(home) + ".mine AS m"
+}
+
+func (d mysql) leases(home, view string) string {
+	return "(" + d.ofLease(home, "JSON_EXISTS(m.grants, '$."+view+"')") + ")"
+}
+
+// leased of a list are its items as rows with the column v. JSON_TABLE misreads
+// paths with two numbers.
+func (d mysql) leased(home, view string, n int, v any, as argumentType) string {
+	at := "'$." + view + "[" + strconv.Itoa(n) + "]'"
+	cast := func(v any, x string) string {
+		switch v.(type) {
+		case int64, bool:
+			return "CAST(" + x + " AS SIGNED)"
+		case float64:
+			return "CAST(" + x + " AS DOUBLE)"
+		}
+		typed, _ := d.placeholder(1, v, as)
+		return strings.Replace(typed, "?", x, 1)
+	}
+	list, is := v.([]any)
+	if !is {
+		return cast(v, "("+d.ofLease(home, "JSON_VALUE(m.grants, "+at+")")+")")
+	}
+	like := list[0]
+	for _, v := range list {
+		if _, is := v.(float64); is { // of several numbers
+			like = v
+		}
+	}
+	return d.ofLease(home, cast(like, "j.v")+" AS v") + ", JSON_TABLE(JSON_EXTRACT(m.grants, " + at + "), '$[*]' COLUMNS (v LONGTEXT PATH '$')) AS j"
+}
+
+func (d mysql) among(k class, x fragment, list []any) fragment {
+	switch k {
+	case aText, aUUID:
+		return cat(d.bytes(x), " IN (SELECT ", d.bytes(text("l.v")), " FROM (", bound(list), ") AS l)")
+	case aDate:
+		return cat(x, " IN (", boundAs(list, asDate), ")")
+	}
+	return cat(x, " IN (", bound(list), ")")
+}
+
 func (mysql) divide(x, y fragment) fragment { return cat("((", x, " * 1e0) / ", y, ")") }
 
 func (mysql) concat(all []fragment) fragment { return cat("concat(", separated(", ", all), ")") }

@@ -156,6 +156,14 @@ type mysqlConn struct {
 	limit  int            // seconds that the server gives a statement; 0 is not set
 	busy   bool           // a statement runs
 	broken bool
+
+	// Of a slot: the boundary's name, and of the statement that runs its text,
+	// its views, and what is called when its transaction is over.
+	boundary string
+	sql      string
+	views    []stayingView
+	done     func()
+	gone     func() // a view is not there any more
 }
 
 // meter is a connection to a server that bounds how much is read for one row:
@@ -266,7 +274,27 @@ func unknownVariable(err error) bool {
 	return errors.As(err, &my) && my.Number == 1193
 }
 
-func (c *mysqlConn) run(ctx context.Context, t task) (_ *Rows, err error) {
+func (c *mysqlConn) run(ctx context.Context, t task) (*Rows, error) {
+	return c.begun(ctx, t, func() error {
+		if !t.native {
+			return nil
+		}
+		if err := c.exec(ctx, "START TRANSACTION READ ONLY"); err != nil {
+			return c.judge(ctx, err)
+		}
+		return nil
+	}, nil)
+}
+
+// begun runs a statement after ready, which begins its transaction. done, if
+// any, is called when that is over, or was not begun.
+func (c *mysqlConn) begun(ctx context.Context, t task, ready func() error, done func()) (_ *Rows, err error) {
+	begins := false
+	defer func() {
+		if !begins && done != nil {
+			done()
+		}
+	}()
 	if c.busy || c.broken {
 		return nil, errors.New("warehouse: the connection is in use")
 	}
@@ -284,15 +312,16 @@ func (c *mysqlConn) run(ctx context.Context, t task) (_ *Rows, err error) {
 			r.end()
 		}
 	}()
-	c.busy = true
+	c.busy, begins, c.done = true, true, done
+	if c.sql, c.views = t.sql, nil; t.leased != nil {
+		c.views = t.leased.views
+	}
 	c.meter.read.Store(0)
 	if err := c.settle(ctx, t.zone); err != nil {
 		return nil, c.judge(ctx, err)
 	}
-	if t.native {
-		if err := c.exec(ctx, "START TRANSACTION READ ONLY"); err != nil {
-			return nil, c.judge(ctx, err)
-		}
+	if err := ready(); err != nil {
+		return nil, err
 	}
 	if err := r.start(t); err != nil {
 		return nil, err
@@ -316,6 +345,13 @@ func (c *mysqlConn) judge(ctx context.Context, err error) *Error {
 			return tooLarge("row", maxRowBytes)
 		}
 		return lost(err)
+	}
+	if c.boundary != "" {
+		own := *c
+		own.boundary = ""
+		e := own.judge(ctx, err)
+		c.broken = own.broken
+		return c.judgeLeased(e, my)
 	}
 	switch my.Number {
 	case 1969, 3024:

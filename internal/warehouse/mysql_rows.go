@@ -96,7 +96,12 @@ func (r *mysqlRows) end() {
 	}
 	c := r.conn
 	r.closed = true
-	defer func() { c.busy = false }()
+	defer func() {
+		if c.busy = false; c.done != nil {
+			c.done()
+			c.done = nil
+		}
+	}()
 	if !r.over && !r.native && r.ctx.Err() == nil {
 		// A compiled statement has a limit, after which the next thing is the
 		// end; SQL of people may go on for ever.

@@ -141,6 +141,7 @@ type postgresConn struct {
 	sql      string
 	views    []stayingView
 	done     func()
+	gone     func() // a view is not there any more
 }
 
 func (c *postgresConn) alive(ctx context.Context, idle time.Duration) bool {

@@ -7,13 +7,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-func (s *postgresServer) enter(ctx context.Context, b Boundary, n int) (session, error) {
+func (s *postgresServer) enter(ctx context.Context, b Boundary, n int, by control) (session, error) {
 	name := b.Slot(n)
 	c, err := s.as(name, b.Password(name)).open(ctx)
 	var pg *pgconn.PgError
@@ -24,7 +23,7 @@ func (s *postgresServer) enter(ctx context.Context, b Boundary, n int) (session,
 		return nil, err
 	}
 	p := c.(*postgresConn)
-	p.boundary = b.Name
+	p.boundary, p.gone = b.Name, by.forget
 	return p, nil
 }
 
@@ -52,9 +51,12 @@ func (c *postgresConn) judgeLeased(e *Error, pg *pgconn.PgError) *Error {
 	switch {
 	case e.Kind == TimedOut || e.Kind == Unusable:
 		return e
+	case pg.Code == "42P01":
+		c.gone()
+		return say(Denied, wrongNames)
 	case pg.Code == "42501", pg.Code[:2] == "25":
 		return say(Denied, wrongNames)
-	case pg.Code[:2] == "42" && tellable(pg.Message, c.sql, c.boundary, c.views):
+	case pg.Code[:2] == "42" && tellable(pg.Message, `"`, c.sql, c.boundary, c.views):
 		return say(Invalid, pg.Message)
 	case pg.Code[:2] == "42":
 		return say(Denied, wrongNames)
@@ -72,77 +74,32 @@ func (c *postgresConn) judgeLeased(e *Error, pg *pgconn.PgError) *Error {
 	return say(Failed, wrongRun)
 }
 
-// postgresControl is a connection as the control login, when there is one.
+// postgresControl is the control login of PostgreSQL.
 type postgresControl struct {
-	server *postgresServer
-	b      Boundary
-
-	mu     sync.Mutex
-	conn   *postgresConn
-	known  map[string]bool // views that are there
-	closed bool            // no connection stays open
+	keeper[*postgresConn]
+	b Boundary
 }
 
 func (s *postgresServer) control(b Boundary) control {
-	return &postgresControl{server: s.as(b.Control(), b.Password(b.Control())), b: b, known: map[string]bool{}}
-}
-
-// use hands the connection to f, which may be run twice when the first one was
-// lost.
-func (p *postgresControl) use(ctx context.Context, f func(*postgresConn) error) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.locked(ctx, f)
-}
-
-func (p *postgresControl) locked(ctx context.Context, f func(*postgresConn) error) error {
-	defer p.rest()
-	for again := p.conn != nil; ; again = false {
-		if p.conn == nil {
-			c, err := p.server.open(ctx)
-			if err != nil {
-				return err
-			}
-			p.conn = c.(*postgresConn)
-			if err := p.conn.exec(ctx, "set search_path = pg_catalog; set synchronous_commit = off; set default_transaction_read_only = off"); err != nil {
-				return p.drop(ctx, err)
-			}
+	as := s.as(b.Control(), b.Password(b.Control()))
+	return &postgresControl{b: b, keeper: keeper[*postgresConn]{open: func(ctx context.Context) (*postgresConn, error) {
+		c, err := as.open(ctx)
+		if err != nil {
+			return nil, err
 		}
-		err := f(p.conn)
-		var pg *pgconn.PgError
-		if err == nil || errors.As(err, &pg) && !p.conn.pg.IsClosed() {
-			if err != nil {
-				return p.conn.judge(ctx, err)
-			}
-			return nil
+		p := c.(*postgresConn)
+		if err := p.exec(ctx, "set search_path = pg_catalog; set synchronous_commit = off; set default_transaction_read_only = off"); err != nil {
+			p.close()
+			return nil, p.judge(ctx, err)
 		}
-		err = p.drop(ctx, err)
-		if !again || ctx.Err() != nil {
-			return err
-		}
-	}
+		return p, nil
+	}}}
 }
 
-func (p *postgresControl) drop(ctx context.Context, err error) error {
-	judged := p.conn.judge(ctx, err)
-	p.conn.close()
-	p.conn = nil
-	return judged
-}
-
-func (p *postgresControl) close() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.closed = true
-	p.rest()
-}
-
-// rest closes the connection of a control that is closed.
-func (p *postgresControl) rest() {
-	if p.closed && p.conn != nil {
-		p.conn.close()
-		p.conn = nil
-	}
+// lost tells that an error is one of the connection.
+func (c *postgresConn) lost(err error) bool {
+	var pg *pgconn.PgError
+	return !errors.As(err, &pg) || c.pg.IsClosed()
 }
 
 func (p *postgresControl) grant(ctx context.Context, slot, nonce, grants string, lasts time.Duration) error {
@@ -163,54 +120,28 @@ func (p *postgresControl) revoke(ctx context.Context, slot string) error {
 	})
 }
 
-func (p *postgresControl) ready(ctx context.Context, views []stayingView) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	missing := slices.DeleteFunc(slices.Clone(views), func(v stayingView) bool { return p.known[v.name] })
-	if len(missing) == 0 {
-		return nil
-	}
-	err := p.locked(ctx, func(c *postgresConn) error {
-		there, err := c.texts(ctx, `select relname from pg_class where relkind = 'v' and relnamespace = (select oid from pg_namespace where nspname = $1)`, p.b.Views())
-		if err != nil {
-			return err
-		}
-		p.known = map[string]bool{}
-		for _, row := range there {
-			p.known[row[0]] = true
-		}
-		return nil
-	})
-	if err != nil {
+func (p *postgresControl) there(ctx context.Context) ([][]string, error) {
+	var there [][]string
+	err := p.locked(ctx, func(c *postgresConn) (err error) {
+		there, err = c.texts(ctx, "select relname from pg_class where relkind = 'v' and relnamespace = (select oid from pg_namespace where nspname = $1)", p.b.Views())
 		return err
-	}
-	for _, v := range missing {
-		if p.known[v.name] {
-			continue
+	})
+	return there, err
+}
+
+func (p *postgresControl) ready(ctx context.Context, views []stayingView) error {
+	lock := fnv.New32a()
+	_, _ = lock.Write([]byte(p.b.Name))
+	before := "begin; set local role " + quoteIdent(p.b.Owner()) + "; select pg_advisory_xact_lock(" + strconv.Itoa(int(lock.Sum32())) + "); "
+	return p.have(ctx, views, p.there, p.viewSQL, func(c *postgresConn, sql string) error {
+		err := c.exec(ctx, before+sql+"; commit")
+		if err != nil && !c.pg.IsClosed() {
+			_ = c.exec(context.WithoutCancel(ctx), "rollback")
 		}
-		make := p.viewSQL(v)
-		err := p.locked(ctx, func(c *postgresConn) error {
-			lock := fnv.New32a()
-			_, _ = lock.Write([]byte(p.b.Name))
-			err := c.exec(ctx, "begin; set local role "+quoteIdent(p.b.Owner())+"; select pg_advisory_xact_lock("+strconv.Itoa(int(lock.Sum32()))+"); "+make+"; commit")
-			if err != nil && !c.pg.IsClosed() {
-				_ = c.exec(context.WithoutCancel(ctx), "rollback")
-			}
-			return err
-		})
-		if err != nil {
-			return missingView(make, err)
-		}
-		p.known[v.name] = true
-	}
-	return nil
+		return err
+	})
 }
 
 func (p *postgresControl) viewSQL(v stayingView) string {
 	return "CREATE OR REPLACE VIEW " + quoteIdent(p.b.Views()) + "." + quoteIdent(v.name) + " WITH (security_barrier) AS " + v.definition
-}
-
-// missingView is the error of a view that has to be made by somebody else.
-func missingView(sql string, cause error) *Error {
-	return failed(Unusable, "a view that SQL of people needs is not there and could not be made ("+cause.Error()+"). As an administrator of the database run: "+sql+";", cause)
 }

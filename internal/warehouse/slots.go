@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -52,7 +53,7 @@ func leasedOf(s query.Statement) (*leased, error) {
 // slotted is a source whose server can have a boundary.
 type slotted interface {
 	// enter connects as a slot. errTaken when it is somebody's already.
-	enter(ctx context.Context, b Boundary, n int) (session, error)
+	enter(ctx context.Context, b Boundary, n int, by control) (session, error)
 	// control is what writes leases.
 	control(b Boundary) control
 }
@@ -68,6 +69,8 @@ type control interface {
 	grant(ctx context.Context, slot, nonce, grants string, lasts time.Duration) error
 	// revoke takes the lease of a slot away.
 	revoke(ctx context.Context, slot string) error
+	// forget says that a view may have gone.
+	forget()
 	close()
 }
 
@@ -94,7 +97,7 @@ func (s *slots) open(ctx context.Context) (session, error) {
 			if !s.claim(n) {
 				continue
 			}
-			c, err := s.in.enter(ctx, s.Boundary, n)
+			c, err := s.in.enter(ctx, s.Boundary, n, s.by)
 			if err == nil {
 				return &slot{session: c, of: s, n: n}, nil
 			}
@@ -205,10 +208,111 @@ func (s *slot) close() {
 	s.of.leave(s.n)
 }
 
-// wrongNamesOf is whether the engine's words about a statement can be told:
-// they cite nothing but what stands in the statement, and no name of the
-// boundary's.
-func tellable(message, sql, boundary string, views []stayingView) bool {
+// keeper keeps the connection of a control login.
+type keeper[C interface {
+	comparable
+	close()
+	judge(ctx context.Context, err error) *Error
+	lost(err error) bool // the error is one of the connection
+}] struct {
+	open func(ctx context.Context) (C, error)
+
+	mu     sync.Mutex
+	conn   C               // the zero value before it is needed
+	known  map[string]bool // views that are there
+	closed bool            // no connection stays open
+}
+
+func (k *keeper[C]) close() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.closed = true
+	k.drop()
+}
+
+func (k *keeper[C]) drop() {
+	var none C
+	if k.conn != none {
+		k.conn.close()
+		k.conn = none
+	}
+}
+
+// use hands the connection to f: once more, when that was lost before anybody
+// noticed.
+func (k *keeper[C]) use(ctx context.Context, f func(C) error) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.locked(ctx, f)
+}
+
+func (k *keeper[C]) locked(ctx context.Context, f func(C) error) error {
+	var none C
+	for again := k.conn != none; ; again = false {
+		if k.conn == none {
+			c, err := k.open(ctx)
+			if err != nil {
+				return err
+			}
+			k.conn = c
+		}
+		err := f(k.conn)
+		if err == nil {
+			if k.closed {
+				k.drop()
+			}
+			return nil
+		}
+		judged := k.conn.judge(ctx, err)
+		if k.closed || k.conn.lost(err) {
+			lost := k.conn.lost(err)
+			k.drop()
+			if again && lost && ctx.Err() == nil {
+				continue
+			}
+		}
+		return judged
+	}
+}
+
+// have makes the views that are not there.
+func (k *keeper[C]) have(ctx context.Context, views []stayingView, there func(context.Context) ([][]string, error), sql func(stayingView) string, run func(C, string) error) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	missing := func() []stayingView {
+		return slices.DeleteFunc(slices.Clone(views), func(v stayingView) bool { return k.known[v.name] })
+	}
+	if len(missing()) == 0 {
+		return nil
+	}
+	names, err := there(ctx)
+	if err != nil {
+		return err
+	}
+	k.known = map[string]bool{}
+	for _, name := range slices.Concat(names...) {
+		k.known[name] = true
+	}
+	for _, v := range missing() {
+		text := sql(v)
+		if err := k.locked(ctx, func(c C) error { return run(c, text) }); err != nil {
+			return failed(Unusable, "a view that SQL of people needs is not there and could not be made ("+err.Error()+"). As an administrator of the database run: "+text+";", err)
+		}
+		k.known[v.name] = true
+	}
+	return nil
+}
+
+// forget looks for the views again: one may have gone.
+func (k *keeper[C]) forget() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.known = nil
+}
+
+// tellable tells whether the engine's words about a statement can be told: they
+// cite nothing but what stands in the statement, and no name of the boundary's.
+func tellable(message, quote, sql, boundary string, views []stayingView) bool {
 	if strings.Contains(message, boundary) {
 		return false
 	}
@@ -217,7 +321,7 @@ func tellable(message, sql, boundary string, views []stayingView) bool {
 			return false
 		}
 	}
-	for i, part := range strings.Split(message, `"`) {
+	for i, part := range strings.Split(message, quote) {
 		if i%2 == 1 && !strings.Contains(sql, part) {
 			return false
 		}
