@@ -147,14 +147,15 @@ func (s *mysqlServer) login(ctx context.Context, user, password string) (loginSe
 	return l, nil
 }
 
-// as is the server with another login.
+// as is the server with another login. It begins in no database: the one of the
+// details is closed to slots, and naming it would keep them out.
 func (s *mysqlServer) as(user, password string) *mysqlServer {
 	if user == "" {
 		return s
 	}
 	other := *s
 	other.config = s.config.Clone()
-	other.config.User, other.config.Passwd = user, password
+	other.config.User, other.config.Passwd, other.config.DBName = user, password, ""
 	return &other
 }
 

@@ -1,0 +1,85 @@
+package dbrole
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/sluice-bi/sluice/internal/warehouse"
+)
+
+// How long the doctor waits for a slot that is in use, how often it asks, and
+// how long it takes to remove its lease after all else.
+const (
+	freeWithin  = 10 * time.Second
+	askEvery    = 100 * time.Millisecond
+	tidyWithin  = 10 * time.Second
+	queryWithin = 20 * time.Second // for what must be answered at once
+)
+
+// ErrBusy is the error of a doctor that no slot was free for.
+var ErrBusy = errors.New("dbrole: no slot was free for the doctor; try again")
+
+// answer is what became of an attempt to sign in.
+type answer uint8
+
+const (
+	refused answer = iota
+	in
+	busy
+)
+
+// signIn signs in as a login of the boundary. The error is of what says
+// nothing about the login.
+func signIn(ctx context.Context, admin *warehouse.Admin, b warehouse.Boundary, name string) (*warehouse.Login, answer, error) {
+	l, err := admin.Login(ctx, name, b.Password(name))
+	if err == nil {
+		return l, in, nil
+	}
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		switch {
+		case pg.Code == "53300" && pg.Routine == "InitializeSessionUserId": // the role's limit; its password was right
+			return nil, busy, nil
+		case pg.Code[:2] == "28", pg.Code == "42501": // 42501: no CONNECT
+			return nil, refused, nil
+		}
+	}
+	var my *mysql.MySQLError
+	if errors.As(err, &my) {
+		switch my.Number {
+		case 1226, 1203: // the account's limit
+			return nil, busy, nil
+		case 1044, 1045, 1049, 1130, 1251, 1524, 1698, 1862, 3118, 4151:
+			return nil, refused, nil
+		}
+	}
+	return nil, refused, err
+}
+
+// wait asks again and again until done or the time is up.
+func wait(ctx context.Context, done func() (bool, error)) error {
+	end := time.Now().Add(freeWithin)
+	for {
+		ok, err := done()
+		if err != nil || ok {
+			return err
+		}
+		if time.Now().After(end) {
+			return ErrBusy
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", ErrBusy, ctx.Err())
+		case <-time.After(askEvery):
+		}
+	}
+}
+
+// token is a word that nobody guesses.
+func token() string { return "doctor_" + rand.Text() }
