@@ -47,7 +47,7 @@ var gates = map[string]func(string, gate.Names) (string, error){"postgres": gate
 // boundary is that of a database, set up or not.
 func (d *Door) boundary(db store.Database) warehouse.Boundary {
 	key := d.store.BoundaryKey(db.ID)
-	name := sha256.Sum256([]byte("name of " + key))
+	name := sha256.Sum256([]byte("name in " + nameOf(db) + " of " + key))
 	b := warehouse.Boundary{Name: "sluice_" + hex.EncodeToString(name[:4]), Key: key, Slots: db.Governance.Slots}
 	if b.Slots == 0 {
 		b.Slots = warehouse.MaxConnections
@@ -71,20 +71,18 @@ func (d *Door) held(ctx context.Context, id catalogID) (*query.Boundary, error) 
 		return nil, errors.New("That SQL is held to what you may see in this database was not proved within the last 24 hours. " + mend)
 	default:
 		b := d.boundary(db)
-		return &query.Boundary{Home: b.Home(), Views: b.Views(), Base: baseOf(db), Gate: func(sql string, names func(schema, name string) (string, string, bool)) (string, error) {
+		return &query.Boundary{Home: b.Home(), Views: b.Views(), Base: nameOf(db), Gate: func(sql string, names func(schema, name string) (string, string, bool)) (string, error) {
 			return reads(sql, names)
 		}}, nil
 	}
 }
 
-// baseOf is the database that MySQL's tables are in, which have no schemas.
-func baseOf(db store.Database) string {
+// nameOf is what a server calls the database.
+func nameOf(db store.Database) string {
 	var details struct {
 		Name string `json:"dbname"`
 	}
-	if db.Engine == "mysql" {
-		_ = json.Unmarshal(db.Details, &details)
-	}
+	_ = json.Unmarshal(db.Details, &details) // else it has none
 	return details.Name
 }
 
@@ -111,16 +109,7 @@ func (d *Door) setUp(db store.Database, slots int, views bool) ([]dbrole.Stateme
 	if slots > 0 {
 		b.Slots = slots
 	}
-	o := dbrole.SetupOptions{Database: baseOf(db), WritesViews: views}
-	if db.Engine == "postgres" {
-		var details struct {
-			Name string `json:"dbname"`
-		}
-		if err := json.Unmarshal(db.Details, &details); err != nil {
-			return nil, fmt.Errorf("details of database %d: %w", db.ID, err)
-		}
-		o.Database = details.Name
-	}
+	o := dbrole.SetupOptions{Database: nameOf(db), WritesViews: views}
 	for t := range d.store.Graph().Catalog().Tables(db.ID) {
 		if t.Active() && t.Schema != "" {
 			o.Schemas = append(o.Schemas, t.Schema)

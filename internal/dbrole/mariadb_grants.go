@@ -84,7 +84,7 @@ func (d *maria) grants(l *warehouse.Login, name string) error {
 			d.report.fatal("grants", "", "%s has a grant of a kind that is not known.", name)
 			continue
 		case g.on == "*.*" && own:
-			limited = strings.Contains(g.rest, " MAX_USER_CONNECTIONS 1 ") && strings.Contains(g.rest, " MAX_STATEMENT_TIME 120.")
+			limited = strings.Contains(g.rest, " MAX_USER_CONNECTIONS 2 ") && strings.Contains(g.rest, " MAX_STATEMENT_TIME 120.")
 		}
 		d.compare(name, g, own, must, may)
 	}

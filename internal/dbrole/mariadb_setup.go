@@ -19,7 +19,7 @@ func grantable(name string) string {
 // account is a login from any address.
 func account(name string) string { return literal(name) + "@'%'" }
 
-const slotLimits = " WITH MAX_USER_CONNECTIONS 1 MAX_STATEMENT_TIME 120"
+const slotLimits = " WITH MAX_USER_CONNECTIONS 2 MAX_STATEMENT_TIME 120"
 
 // mariaAccount makes an account unless it is there, and sets its password and
 // limits.
