@@ -67,13 +67,8 @@ func postgres(sql string, names Names) (string, *Refusal) {
 	return printed, nil
 }
 
-// maxTokens bounds the words and operators of a statement, without literals
-// and commas. The parser of C recurses once for each of a chain such as
-// 1+1+1, asks for no limit, and takes the process down where its stack ends:
-// with 8 MB at about 25,000.
-const maxTokens = 8000
-
-// readable refuses what must not reach the parser.
+// readable refuses what must not reach the parser: see maxTokens too. A text
+// has no more words and operators than bytes, so most are not counted.
 func readable(sql string) *Refusal {
 	switch {
 	case len(sql) > maxSQL:
@@ -107,6 +102,9 @@ func readable(sql string) *Refusal {
 // but the text, and what it cites must stand there.
 func unread(sql string, err error) *Refusal {
 	message, at, ok := syntax(err)
+	if !ok {
+		return refuse(0, "this SQL cannot be read")
+	}
 	cited := strings.Split(message, `"`)
 	for i := 1; i < len(cited); i += 2 {
 		ok = ok && strings.Contains(sql, cited[i])
