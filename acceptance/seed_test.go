@@ -40,25 +40,28 @@ func (s *server) drive(key, driver string, subjects int, env ...string) {
 }
 
 // TestTwoTenantsOfOneWarehouseSeeTheirOwnRows provisions two tenants with the
-// article's program, on the sample warehouse and on PostgreSQL, and sandboxes
+// article's program, on the sample warehouse and on servers, and sandboxes
 // both. testdata/seed/tenants.js says what each must see.
 func TestTwoTenantsOfOneWarehouseSeeTheirOwnRows(t *testing.T) {
 	t.Run("the sample", func(t *testing.T) {
 		s := start(t, filepath.Join(t.TempDir(), "data"))
-		s.drive(s.apiKey(s.setUp()), "tenants.js", 1, "METABASE_NATIVE=yes")
+		s.drive(s.apiKey(s.setUp()), "tenants.js", 1)
 	})
-	t.Run("PostgreSQL", func(t *testing.T) {
-		pg := dbtest.PostgreSQL(t)
-		name := pg.Database(t)
-		pg.Exec(t, name, "create table products (id integer primary key, title text)", "insert into products values (1, 'Anvil'), (2, 'Bell')",
-			"create table orders (id integer primary key, organization_id integer, total numeric(10,2))",
-			"insert into orders select n, 1 + n % 5, n from generate_series(1, 1000) n")
-		s := start(t, filepath.Join(t.TempDir(), "data"))
-		key := s.apiKey(s.setUp())
-		var database struct{ ID int64 }
-		s.must(200, credential{"X-Api-Key": key}, "POST", "/api/database", map[string]any{"name": "Tenants", "engine": "postgres", "details": pg.Details(name, "")}, &database)
-		s.drive(key, "tenants.js", 1, fmt.Sprint("METABASE_DATABASE_ID=", database.ID))
-	})
+	for of, server := range map[string]func(testing.TB) *dbtest.Server{"generate_series(1, 1000) as s (seq)": dbtest.PostgreSQL, "seq_1_to_1000": dbtest.MariaDB} {
+		at := server(t)
+		t.Run(at.Engine, func(t *testing.T) {
+			name := at.Database(t)
+			at.Exec(t, name, "create table products (id integer primary key, title text)", "insert into products values (1, 'Anvil'), (2, 'Bell')",
+				"create table orders (id integer primary key, organization_id integer, total numeric(10,2))",
+				"insert into orders select seq, 1 + seq % 5, seq from "+of)
+			s := start(t, filepath.Join(t.TempDir(), "data"))
+			key := s.apiKey(s.setUp())
+			var database struct{ ID int64 }
+			s.must(200, credential{"X-Api-Key": key}, "POST", "/api/database", map[string]any{"name": "Tenants", "engine": at.Engine, "details": at.Details(name, "")}, &database)
+			s.must(200, credential{"X-Api-Key": key}, "POST", fmt.Sprintf("/api/database/%d/governance", database.ID), map[string]any{"slots": 4}, nil)
+			s.drive(key, "tenants.js", 1, fmt.Sprint("METABASE_DATABASE_ID=", database.ID))
+		})
+	}
 }
 
 // needNode skips where Node is not installed; continuous integration treats
