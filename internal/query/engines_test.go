@@ -93,6 +93,9 @@ func run(db *sql.DB, st query.Statement) (lines []string, err error) {
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
 	for _, v := range st.Views() { // as warehouse does
+		if v.Name() != "" {
+			continue
+		}
 		name := `"` + strings.ReplaceAll(v.Table().Name, `"`, `""`) + `"`
 		if _, err := conn.ExecContext(ctx, "CREATE TEMP VIEW "+name+" AS "+v.Select("main", viewHash+"(", false)); err != nil {
 			return nil, err
