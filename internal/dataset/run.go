@@ -298,7 +298,7 @@ func (d *Door) connect(ctx context.Context, p prepared, db store.Database) (_ *w
 	share := max(most/2, 1)
 	done, ok := d.turns.take(waiting, turn{db.ID, p.who, p.statement.Leased()}, share)
 	if !ok {
-		return nil, nil, busy(waiting, fmt.Sprintf("You have %d questions running in this database already. Wait for one of them to finish.", share))
+		return nil, nil, busy(waiting, fmt.Sprintf("You have as many questions running in this database as one person may (%d). Wait for one of them to finish.", share))
 	}
 	conn, err := d.warehouses.Acquire(waiting, at)
 	if err != nil {

@@ -169,7 +169,7 @@ func (s *Store) UpdateDatabase(ctx context.Context, who Actor, was Database, u D
 			return err
 		}
 		if !bytes.Equal(d.Details, is.Details) { // it may be another database
-			if err := w.setGovernance(d.ID, false, nil); err != nil {
+			if err := w.setGovernance(d.ID, Governance{Slots: is.Governance.Slots}); err != nil {
 				return err
 			}
 		}

@@ -23,11 +23,7 @@ type Governance struct {
 // takes a data revision if it differs from before. ErrNotFound when there is no
 // such database.
 func (s *Store) SetGovernance(ctx context.Context, who Actor, was Database, g Governance) error {
-	text, err := json.Marshal(g)
-	if err != nil {
-		return err
-	}
-	_, err = s.write(ctx, who, func(w *writer) error {
+	_, err := s.write(ctx, who, func(w *writer) error {
 		is, err := s.readDatabase(ctx, w.conn, was.ID)
 		if err != nil {
 			return err
@@ -35,17 +31,21 @@ func (s *Store) SetGovernance(ctx context.Context, who Actor, was Database, g Go
 		if string(is.Details) != string(was.Details) {
 			return ErrChanged
 		}
-		return w.setGovernance(is.ID, g.Passed, text)
+		return w.setGovernance(is.ID, g)
 	})
 	return err
 }
 
-func (w *writer) setGovernance(id catalog.DatabaseID, passed bool, text json.RawMessage) error {
-	now := *w.graph.Catalog().Database(id)
-	if err := w.execOne(w.ctx, "update databases set governs = $1, governance = $2 where id = $3", passed, text, id); err != nil {
+func (w *writer) setGovernance(id catalog.DatabaseID, g Governance) error {
+	text, err := json.Marshal(g)
+	if err != nil {
 		return err
 	}
-	if governs := passed || catalog.Governs(now.Engine); governs != now.Governs {
+	now := *w.graph.Catalog().Database(id)
+	if err := w.execOne(w.ctx, "update databases set governs = $1, governance = $2 where id = $3", g.Passed, json.RawMessage(text), id); err != nil {
+		return err
+	}
+	if governs := g.Passed || catalog.Governs(now.Engine); governs != now.Governs {
 		now.Governs = governs
 		w.setCatalog(w.graph.Catalog().WithDatabase(now), id, "database %d holds SQL of people to what they may see: %v", id, governs)
 	}
