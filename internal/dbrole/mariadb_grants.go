@@ -76,7 +76,7 @@ func (d *maria) grants(l *warehouse.Login, name string) error {
 	limited := false
 	for _, v := range rows {
 		g, known := readGrant(v[0])
-		own := g.to == ticks(name)+"@"+ticks("%")
+		own := g.to == ticks(name)+"@"+ticks("%") || g.to == account(name)
 		switch {
 		case !known && strings.HasPrefix(v[0], "SET DEFAULT ROLE"): // the role itself is a line of its own
 			continue

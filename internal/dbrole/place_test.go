@@ -93,7 +93,8 @@ func (p *place) exec(t *testing.T, statements ...string) {
 
 func (p *place) text(s string) string {
 	return strings.NewReplacer("$SLOT", p.b.Slot(1), "$OTHER", p.b.Slot(2), "$OWNER", p.b.Owner(), "$CONTROL", p.b.Control(),
-		"$VIEWS", p.b.Views(), "$HOME", p.b.Home(), "$DB", p.name).Replace(s)
+		"$VIEWS", p.b.Views(), "$HOME", p.b.Home(), "$DB", p.name,
+		"${E}", strings.ReplaceAll(p.b.Views(), "_", `\_`), "$HASH", nativeHash(p.b.Password(p.b.Slot(1)))).Replace(s)
 }
 
 func (p *place) setup(t *testing.T) []Statement {
@@ -120,6 +121,9 @@ func (p *place) passes(t *testing.T, when string) Report {
 	r := p.doctor(t)
 	if !r.Passed() {
 		t.Fatalf("%s the doctor finds:\n%s", when, list(r.Findings))
+	}
+	if n, _, err := p.server.Two(t.Context(), p.name, "SELECT COUNT(*), 0 FROM "+p.b.Home()+".lease"); err != nil || n != 0 {
+		t.Fatalf("%s the doctor leaves %d leases (%v)", when, n, err)
 	}
 	return r
 }

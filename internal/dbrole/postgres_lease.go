@@ -24,7 +24,7 @@ func (d *postgres) lease() error {
 	err = d.query(`SELECT c.relkind, c.relpersistence, pg_get_userbyid(c.relowner), c.relhasrules OR c.relhastriggers OR c.relhassubclass OR c.relrowsecurity,
 			(SELECT string_agg(format('%s %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
 			EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0] WHERE i.indrelid = c.oid AND i.indisprimary AND i.indnatts = 1 AND a.attname = 'slot')
-		FROM pg_class c WHERE c.oid = $1::regclass`, func(v []string) {
+		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = 'lease'`, func(v []string) {
 		if v[2] != owner {
 			d.report.fatal("lease", fmt.Sprintf("ALTER TABLE %s.lease OWNER TO %s;", home, ident(owner)), "The leases belong to %s and not to %s.", v[2], owner)
 		}
@@ -34,7 +34,7 @@ func (d *postgres) lease() error {
 		if v[1] != "u" {
 			d.report.warn("lease", fmt.Sprintf("ALTER TABLE %s.lease SET UNLOGGED;", home), "Leases are kept beyond a crash of the server.")
 		}
-	}, home+".lease")
+	}, d.b.Home())
 	if err != nil {
 		return err
 	}
@@ -43,14 +43,14 @@ func (d *postgres) lease() error {
 		{d.b.Views(), "lease", "select nonce from home.mine", nonceView(d.b)},
 	} {
 		quoted, name := ident(view.schema)+"."+view.name, view.schema+"."+view.name
-		err := d.query(`SELECT pg_get_viewdef(c.oid), pg_get_userbyid(c.relowner), c.relkind FROM pg_class c WHERE c.oid = $1::regclass`, func(v []string) {
+		err := d.query(`SELECT pg_get_viewdef(c.oid), pg_get_userbyid(c.relowner), c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2`, func(v []string) {
 			if v[2] != "v" || d.plain(v[0]) != view.want {
 				d.report.fatal("lease", inTransaction(asOwner(d.b, view.make)), "The view %s does not say what the set-up says.", name)
 			}
 			if v[1] != owner {
 				d.report.fatal("lease", fmt.Sprintf("ALTER VIEW %s OWNER TO %s;", quoted, ident(owner)), "The view %s belongs to %s and not to %s.", name, v[1], owner)
 			}
-		}, quoted)
+		}, view.schema, view.name)
 		if err != nil {
 			return err
 		}
@@ -74,8 +74,9 @@ func (d *postgres) plain(text string) string {
 func (d *postgres) leaseRights(home, owner, control string) error {
 	wanted := []string{"DELETE", "INSERT", "SELECT", "UPDATE"}
 	var has []string
-	err := d.query(`SELECT c.relname, CASE WHEN g.grantee = 0 THEN 'PUBLIC' ELSE pg_get_userbyid(g.grantee) END, g.privilege_type, g.is_grantable
-		FROM pg_class c CROSS JOIN LATERAL aclexplode(`+columnACL+`) g WHERE c.oid IN ($1::regclass, $2::regclass) AND g.grantee <> c.relowner AND g.grantee <> $3::regrole ORDER BY 1, 2, 3`, func(v []string) {
+	err := d.query(`SELECT c.relname::text, CASE WHEN g.grantee = 0 THEN 'PUBLIC' ELSE pg_get_userbyid(g.grantee) END, g.privilege_type, g.is_grantable
+		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace CROSS JOIN LATERAL aclexplode(`+columnACL+`) g
+		WHERE n.nspname = $1 AND c.relname IN ('lease', 'mine') AND g.grantee <> c.relowner AND pg_get_userbyid(g.grantee) <> $2 ORDER BY 1, 2, 3`, func(v []string) {
 		if v[0] == "lease" && v[1] == control && slices.Contains(wanted, v[2]) && v[3] != "t" {
 			has = append(has, v[2])
 			return
@@ -90,7 +91,7 @@ func (d *postgres) leaseRights(home, owner, control string) error {
 			has = append(has, v[2])
 		}
 		d.report.fatal("lease", revoke(fmt.Sprintf("%s ON %s.%s", what, home, v[0]), who), "%s has %s on %s.%s: whoever reads or writes leases is not held by them.", v[1], v[2], d.b.Home(), v[0])
-	}, home+".lease", home+".mine", ident(owner))
+	}, d.b.Home(), owner)
 	if err != nil {
 		return err
 	}
