@@ -20,6 +20,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/sluice-bi/sluice/internal/warehouse"
 )
@@ -74,6 +75,11 @@ func Setup(engine string, b warehouse.Boundary, o SetupOptions) ([]Statement, er
 	}
 	if o.Database == "" {
 		return nil, errors.New("dbrole: a set-up without a database")
+	}
+	for _, name := range append([]string{o.Database}, o.Schemas...) {
+		if strings.ContainsFunc(name, unicode.IsControl) { // it would end a comment of the script
+			return nil, fmt.Errorf("dbrole: the name %q has control characters", name)
+		}
 	}
 	own := []string{b.Home(), b.Views()}
 	switch engine {

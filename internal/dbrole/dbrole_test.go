@@ -191,6 +191,52 @@ func TestOnlyTheLeasedSlotReads(t *testing.T) {
 	})
 }
 
+// A canary that nobody could make succeed would prove nothing.
+func TestCanariesSucceedForWhoMayDoAll(t *testing.T) {
+	p := newPlace(t, Postgres)
+	if err := Apply(t.Context(), p.admin, p.setup(t)); err != nil {
+		t.Fatal(err)
+	}
+	l, err := p.admin.Login(t.Context(), "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	d := &postgres{ctx: t.Context(), b: p.b, report: &Report{}, base: "shop.orders"}
+	for _, c := range d.canaries(p.b.Slot(1)) {
+		d.report.Findings = nil
+		if err := d.attack(l, c); err != nil {
+			t.Fatal(err)
+		}
+		if len(d.report.Findings) != 1 {
+			t.Errorf("a superuser cannot %s", c.what)
+		}
+	}
+	p.passes(t, "after all canaries succeeded")
+
+	p = newPlace(t, MySQL)
+	if err := Apply(t.Context(), p.admin, p.setup(t)); err != nil {
+		t.Fatal(err)
+	}
+	p.exec(t, "CREATE DATABASE IF NOT EXISTS test")
+	l, err = p.admin.Login(t.Context(), "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	m := &maria{ctx: t.Context(), b: p.b, report: &Report{}, base: ticks(p.name) + ".orders"}
+	for _, c := range m.canaries() {
+		m.report.Findings = nil
+		if err := m.attack(l, c); err != nil {
+			t.Fatal(err)
+		}
+		if none := c.what == "act as the login of the leases"; len(m.report.Findings) != 1 && !none { // it is no role
+			t.Errorf("root cannot %s", c.what)
+		}
+	}
+	p.passes(t, "after all canaries succeeded")
+}
+
 func TestDoctorWaitsForASlot(t *testing.T) {
 	defer func(d time.Duration) { freeWithin = d }(freeWithin)
 	freeWithin = time.Second
@@ -254,6 +300,8 @@ func TestWhatCannotBeSetUp(t *testing.T) {
 		{Postgres, good, SetupOptions{Database: "d"}},
 		{Postgres, good, SetupOptions{Database: "d", Schemas: []string{"sluice_views"}}},
 		{Postgres, good, SetupOptions{Database: "d", Schemas: []string{"pg_catalog"}}},
+		{Postgres, good, SetupOptions{Database: "d\rDROP TABLE x", Schemas: []string{"public"}}},
+		{MySQL, good, SetupOptions{Database: "d\nDROP TABLE x"}},
 		{MySQL, good, SetupOptions{Database: "sluice"}},
 		{MySQL, good, SetupOptions{Database: "mysql"}},
 	} {

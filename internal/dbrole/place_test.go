@@ -28,6 +28,7 @@ var places atomic.Int32
 // shop is what the tests know to be there.
 var shop = map[string][]string{
 	Postgres: {
+		`REVOKE CREATE ON SCHEMA public FROM PUBLIC`, // as it is from 15 on
 		`CREATE SCHEMA shop`,
 		`CREATE TABLE shop.orders (id INTEGER PRIMARY KEY, organization_id INTEGER, total DECIMAL(10,2))`,
 		`INSERT INTO shop.orders VALUES (1, 1, 9.50), (2, 2, 20), (3, 1, 7.25)`,
