@@ -254,4 +254,3 @@ func TestNoAttackLeaks(t *testing.T) {
 		})
 	}
 }
-

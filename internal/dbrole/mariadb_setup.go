@@ -19,6 +19,8 @@ func grantable(name string) string {
 // account is a login from any address.
 func account(name string) string { return literal(name) + "@'%'" }
 
+// slotLimits allow a slot's statement, and a second connection that ends it: an
+// account may end its own connections and no other's.
 const slotLimits = " WITH MAX_USER_CONNECTIONS 2 MAX_STATEMENT_TIME 120"
 
 // mariaAccount makes an account unless it is there, and sets its password and
