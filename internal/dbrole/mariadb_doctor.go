@@ -177,7 +177,8 @@ func (d *maria) views(control *warehouse.Login) (whole bool, err error) {
 		return false, fmt.Errorf("dbrole: the views: %w", err)
 	}
 	for _, v := range rows {
-		view, fix := ticks(v[0])+"."+ticks(v[1]), ""
+		view := ticks(v[0]) + "." + ticks(v[1])
+		var fix string
 		switch v[0] + "." + v[1] {
 		case d.b.Home() + ".mine":
 			fix = mariaMine(d.b) + ";"

@@ -4,7 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/pbkdf2"
 	"crypto/rand"
-	"crypto/sha1" //nolint:gosec // it is what the method of MariaDB is made of
+	"crypto/sha1" // what the method of MariaDB is made of
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -41,7 +41,7 @@ func scramWith(password string, salt []byte) (string, error) {
 // nativeHash is what MariaDB keeps of a password for mysql_native_password. The
 // passwords are 256 random bits, so that nobody finds one by guessing.
 func nativeHash(password string) string {
-	once := sha1.Sum([]byte(password)) //nolint:gosec
-	twice := sha1.Sum(once[:])         //nolint:gosec
+	once := sha1.Sum([]byte(password))
+	twice := sha1.Sum(once[:])
 	return "*" + strings.ToUpper(hex.EncodeToString(twice[:]))
 }

@@ -124,11 +124,9 @@ func (d *postgres) objects() (bool, error) {
 
 // again says what mends a slot that is missing or not as it should be.
 func (d *postgres) again(login string) string {
-	attributes, sql, err := "LOGIN", "", error(nil)
+	sql, err := postgresSlot(d.b, login)
 	if login == d.b.Control() {
-		sql, err = postgresRole(d.b, login, attributes)
-	} else {
-		sql, err = postgresSlot(d.b, login)
+		sql, err = postgresRole(d.b, login, "LOGIN")
 	}
 	if err != nil {
 		return ""
