@@ -246,6 +246,11 @@ func TestDoctorWaitsForASlot(t *testing.T) {
 			t.Fatal(err)
 		}
 		l := p.login(t, p.b.Slot(1))
+		if p.engine == MySQL {
+			if how, err := taken(t.Context(), l, p.b.Slot(1)); how != in || err != nil {
+				t.Fatal(how, err)
+			}
+		}
 		r, err := Doctor(t.Context(), p.admin, p.b, p.engine)
 		if !errors.Is(err, ErrBusy) || r.Passed() {
 			t.Errorf("with all slots in use the doctor says %v and %v", r, err)

@@ -19,7 +19,6 @@ const slotModes = "STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBS
 func (s *mysqlServer) enter(ctx context.Context, b Boundary, n int, by control) (session, error) {
 	name := b.Slot(n)
 	as := s.as(name, b.Password(name))
-	as.config.DBName = b.Views() // it may use no other
 	opened, err := as.open(ctx)
 	var my *mysql.MySQLError
 	if errors.As(err, &my) && (my.Number == 1226 || my.Number == 1203) {
