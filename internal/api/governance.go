@@ -1,9 +1,7 @@
 package api
 
 import (
-	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/sluice-bi/sluice/internal/dataset"
@@ -25,7 +23,7 @@ func governanceRoutes() []Route {
 // governanceWire is what holds SQL of people in a database.
 type governanceWire struct {
 	Governs   bool          `json:"governs"`    // people who may see a part of the database may run SQL on it
-	HeldBy    string        `json:"held_by"`    // "views", "logins" or "nothing"
+	HeldBy    string        `json:"held_by"`    // "views" or "logins"
 	Slots     int           `json:"slots"`      // statements that run at a time
 	CheckedAt *time.Time    `json:"checked_at"` // null where there is nothing to check
 	Findings  []findingWire `json:"findings"`   // what stands against it
@@ -67,7 +65,7 @@ func (a *API) setUpGovernance(r *request) (any, error) {
 		return nil, err
 	}
 	g, err := a.door.SetUpBoundary(r.ctx(), r.actor(), r.database(), slots)
-	return governanceOf(g), boundaryError(err)
+	return governanceOf(g), connectionError(err)
 }
 
 type scriptQuery struct {
@@ -85,7 +83,7 @@ func (a *API) governanceScript(r *request) (any, error) {
 		return nil, err
 	}
 	sql, err := a.door.BoundarySQL(r.ctx(), r.database(), q.Slots, q.Views != "false")
-	return scriptWire{sql}, boundaryError(err)
+	return scriptWire{sql}, connectionError(err)
 }
 
 // fewSlots refuses more than a boundary can have; 0 says nothing.
@@ -94,12 +92,4 @@ func fewSlots(n int) error {
 		return wrongField("slots", fmt.Sprintf("There are from 1 to %d slots.", dataset.MaxSlots))
 	}
 	return nil
-}
-
-// boundaryError is the 400 of a boundary that cannot be set up.
-func boundaryError(err error) error {
-	if errors.Is(err, dataset.ErrNoBoundary) {
-		return message{http.StatusBadRequest, "SQL of people needs nothing to be set up in databases of this engine, or cannot be held in them."}
-	}
-	return connectionError(err)
 }

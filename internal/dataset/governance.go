@@ -28,14 +28,10 @@ const provedFor = 24 * time.Hour
 // MaxSlots is how many statements of people one database can run at a time.
 const MaxSlots = warehouse.MaxSlots
 
-// ErrNoBoundary is a boundary that an engine does not have: it needs none, or
-// there is no way to hold SQL of people in it.
-var ErrNoBoundary = errors.New("databases of this engine have no logins that could hold SQL of people")
-
 // Governance is how SQL of people is held to what they may see in a database.
 type Governance struct {
 	Governs   bool             // such SQL runs, for people who may see a part of the database too
-	Held      string           // by what: "views", which Sluice makes for a statement; "logins"; "nothing"
+	Held      string           // by what: "views", which Sluice makes for a statement, or "logins"
 	Slots     int              // statements that run at a time, by logins
 	CheckedAt time.Time        // zero where there is nothing to check
 	Findings  []dbrole.Finding // what stands against it
@@ -63,9 +59,7 @@ func (d *Door) held(ctx context.Context, id catalogID) (*query.Boundary, error) 
 	}
 	const mend = "An administrator can have it checked (sluice db doctor)."
 	switch reads, ok := gates[db.Engine]; {
-	case !ok:
-		return nil, ErrNoBoundary
-	case !db.Governance.Passed:
+	case !ok || !db.Governance.Passed:
 		return nil, errors.New("SQL cannot be held to what you may see in this database at the moment. " + mend)
 	case d.now().Sub(db.Governance.CheckedAt) >= provedFor:
 		return nil, errors.New("That SQL is held to what you may see in this database was not proved within the last 24 hours. " + mend)
@@ -88,23 +82,20 @@ func nameOf(db store.Database) string {
 
 // BoundarySQL is the script that sets a boundary up, for who administers the
 // database server. With views Sluice may make the views that it needs by
-// itself. [ErrNotFound], and [ErrNoBoundary].
+// itself. [ErrNotFound].
 func (d *Door) BoundarySQL(ctx context.Context, id catalogID, slots int, views bool) (string, error) {
 	db, err := d.database(ctx, id)
 	if err != nil {
 		return "", err
 	}
-	statements, err := d.setUp(db, slots, views)
-	if err != nil {
-		return "", err
+	if catalog.Governs(db.Engine) {
+		return "-- Nothing has to be set up: Sluice holds SQL of people in this database by itself.\n", nil
 	}
-	return dbrole.Script(statements), nil
+	statements, err := d.setUp(db, slots, views)
+	return dbrole.Script(statements), err
 }
 
 func (d *Door) setUp(db store.Database, slots int, views bool) ([]dbrole.Statement, error) {
-	if _, ok := gates[db.Engine]; !ok {
-		return nil, ErrNoBoundary
-	}
 	b := d.boundary(db)
 	if slots > 0 {
 		b.Slots = slots
@@ -121,11 +112,15 @@ func (d *Door) setUp(db store.Database, slots int, views bool) ([]dbrole.Stateme
 }
 
 // SetUpBoundary sets a boundary up over the connection of the database itself,
-// where its login may, and proves it. *[ConnectionError] where it may not.
+// where its login may, and proves it. *[ConnectionError] where it may not. There
+// is nothing to do for an engine that needs none.
 func (d *Door) SetUpBoundary(ctx context.Context, by store.Actor, id catalogID, slots int) (Governance, error) {
 	db, err := d.database(ctx, id)
 	if err != nil {
 		return Governance{}, err
+	}
+	if catalog.Governs(db.Engine) {
+		return d.CheckGovernance(ctx, by, id, 0)
 	}
 	statements, err := d.setUp(db, slots, true)
 	if err != nil {
@@ -153,9 +148,6 @@ func (d *Door) CheckGovernance(ctx context.Context, by store.Actor, id catalog.D
 	}
 	if catalog.Governs(db.Engine) {
 		return Governance{Governs: true, Held: "views"}, nil
-	}
-	if _, ok := gates[db.Engine]; !ok {
-		return Governance{Held: "nothing"}, nil
 	}
 	at, err := d.place(db)
 	if err != nil {
