@@ -132,7 +132,8 @@ func oneDatabase(_ *cobra.Command, args []string) error {
 }
 
 func (p Program) doctorCommand(at *string) *cobra.Command {
-	return &cobra.Command{
+	var slots int
+	c := &cobra.Command{
 		Use:   "doctor DATABASE",
 		Short: "Prove that SQL of people is held to what they may see in a database",
 		Long: `Reads what the database server says of the logins and views that hold SQL of
@@ -156,12 +157,14 @@ it. Ends with 1 when SQL of people does not run because of that.`,
 				Slots    int
 				Findings []finding
 			}
-			if err := s.ask(c.Context(), http.MethodGet, fmt.Sprintf("/api/database/%d/governance", id), nil, &g); err != nil {
+			if err := s.ask(c.Context(), http.MethodGet, fmt.Sprintf("/api/database/%d/governance?slots=%d", id, slots), nil, &g); err != nil {
 				return err
 			}
 			return diagnosis(c.OutOrStdout(), args[0], g.HeldBy, g.Slots, g.Governs, g.Findings)
 		},
 	}
+	c.Flags().IntVar(&slots, "slots", 0, "how many slots there are, where the set-up was given another number than before")
+	return c
 }
 
 // diagnosis prints what the doctor found.
