@@ -6,7 +6,7 @@ import "testing"
 
 // Without the gate, nothing is refused, and tables that names knows are
 // re-pointed as with it.
-func TestMySQLOff(t *testing.T) {
+func TestWithoutTheGateAllIsSentToMariaDB(t *testing.T) {
 	names := func(schema, name string) (string, string, bool) { return "sbx_1", "v_" + name, name == "orders" }
 	for sql, want := range map[string]string{
 		"select * from orders":                               "SELECT * FROM `sbx_1`.`v_orders` AS `orders`",
