@@ -25,7 +25,7 @@ type leakCase struct {
 	engines             []string
 	sql, question       string
 	parameters          json.RawMessage
-	tags                map[string]string // name: field, of field filters
+	tags                map[string]string // name: field, of field filters, or number or date
 	works               bool
 	refused             bool // the language knows no such thing: it is refused for everybody
 	metadata            bool // it tells of names, sizes, plans or sessions, and of no row
@@ -64,10 +64,14 @@ func readLeak(t *testing.T, file string) leakCase {
 			c.metadata = rest == "yes"
 		case word == "tag":
 			tag := strings.Fields(rest)
-			if len(tag) != 3 || tag[1] != "dimension" {
+			switch {
+			case len(tag) == 3 && tag[1] == "dimension":
+				c.tags[tag[0]] = tag[2]
+			case len(tag) == 2 && (tag[1] == "number" || tag[1] == "date"):
+				c.tags[tag[0]] = tag[1]
+			default:
 				t.Fatalf("%s: %q is no tag", file, line)
 			}
-			c.tags[tag[0]] = tag[2]
 		default:
 			t.Fatalf("%s: %q is no line of a head", file, line)
 		}
@@ -115,7 +119,10 @@ func (c leakCase) body(s *leakSite) string {
 		tags := fields{}
 		for _, m := range leakVariable.FindAllStringSubmatch(c.sql, -1) {
 			tags[m[1]] = fields{"name": m[1], "display-name": m[1], "type": "text"}
-			if of, is := c.tags[m[1]]; is {
+			switch of, is := c.tags[m[1]]; {
+			case is && !strings.HasPrefix(of, "$"):
+				tags[m[1]] = fields{"name": m[1], "display-name": m[1], "type": of}
+			case is:
 				tags[m[1]] = fields{"name": m[1], "display-name": m[1], "type": "dimension", "widget-type": "category", "dimension": []any{"field", s.fields[strings.TrimPrefix(of, "$")], nil}}
 			}
 		}

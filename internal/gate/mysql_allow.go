@@ -16,13 +16,13 @@ var (
 	mysqlCharsets  = mysqlSet(`utf8mb4 utf8 latin1 ascii binary`)
 	mysqlFunctions = mysqlSet(`
 		if ifnull nullif coalesce greatest least nvl nvl2 isnull interval
-		ascii bin bit_length char_func char_length character_length concat concat_ws elt export_set field find_in_set format from_base64 hex insert_func instr
+		ascii bin bit_length char_func char_length character_length chr concat concat_ws elt export_set field find_in_set format from_base64 hex insert_func instr
 		lcase left length lengthb locate lower lpad ltrim make_set mid oct octet_length ord position quote repeat replace reverse right rpad rtrim soundex space
 		strcmp substr substring substring_index to_base64 trim ucase unhex upper convert natural_sort_key
 		regexp_instr regexp_replace regexp_substr
 		abs acos asin atan atan2 ceil ceiling conv cos cot crc32 degrees exp floor ln log log10 log2 mod pi pow power radians rand round sign sin sqrt tan truncate
 		bit_count
-		adddate addtime convert_tz curdate current_date current_time current_timestamp curtime date date_add date_format date_sub datediff day dayname dayofmonth
+		add_months adddate addtime convert_tz curdate current_date current_time current_timestamp curtime date date_add date_format date_sub datediff day dayname dayofmonth
 		dayofweek dayofyear extract from_days from_unixtime get_format hour last_day localtime localtimestamp makedate maketime microsecond minute month monthname
 		now period_add period_diff quarter sec_to_time second str_to_date subdate subtime sysdate time time_format time_to_sec timediff timestamp timestampadd
 		timestampdiff to_char to_days to_seconds unix_timestamp utc_date utc_time utc_timestamp week weekday weekofyear year yearweek

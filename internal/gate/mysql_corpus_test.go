@@ -45,6 +45,7 @@ var mysqlOrdinary = []struct{ sql, print string }{
 	{"select id from orders where created_at >= '2024-01-01' - interval 2 year and created_at < date_add(date '2030-01-01', interval 1 + 1 month) order by id", ""},
 	{"select created_at + interval '1:30' minute_second, adddate(created_at, 3), timestampdiff(day, created_at, '2025-01-01'), datediff('2025-01-01', created_at) from orders order by id", ""},
 	{"select str_to_date('01,5,2013', '%d,%m,%Y'), unix_timestamp('2024-01-01'), from_unixtime(0), makedate(2024, 5), sec_to_time(99), get_format(date, 'USA'), timestamp '2024-01-01 00:00:00'", ""},
+	{"select add_months(created_at, 2), add_months(date '2024-01-31', 1), chr(65), concat(chr(97), status) from orders order by id", ""},
 	{"select convert_tz(created_at, '+00:00', '+02:00'), time_format('10:00:00', '%H'), utc_date() = utc_date(), now() is null from orders order by id", ""},
 	{"select case when amount > 10 then 'big' when amount is null then 'none' else 'small' end size, case status when 'open' then 1 else 0 end from orders order by id", ""},
 	{"select if(amount > 10, 'a', 'b'), ifnull(amount, 0), nullif(id, 1), coalesce(note, status, 'x'), greatest(id, 2), least(id, 2), isnull(note) from orders order by id", ""},

@@ -149,6 +149,10 @@ var ordinary = []struct{ sql, printed string }{
 		`SELECT * FROM sbx.orders orders WHERE id IN (SELECT order_id FROM sbx.events events) AND EXISTS (SELECT 1 FROM sbx.people people WHERE people.id = orders.person_id) AND (id, person_id) NOT IN ((1, 2), (3, 4)) AND NOT (total BETWEEN 1 AND 2 OR status LIKE 'a%' OR (status NOT ILIKE pg_catalog.like_escape('%a!%', '!') AND status SIMILAR TO 'x') OR status ~ '^a')`,
 	},
 	{
+		`SELECT id FROM orders WHERE id NOT BETWEEN 1 AND 2 AND id BETWEEN SYMMETRIC 9 AND 1 AND NOT (id NOT BETWEEN SYMMETRIC 9 AND 1) AND (id BETWEEN 1 AND 9) IS TRUE`,
+		`SELECT id FROM sbx.orders orders WHERE id NOT BETWEEN 1 AND 2 AND id BETWEEN SYMMETRIC 9 AND 1 AND NOT id NOT BETWEEN SYMMETRIC 9 AND 1 AND id BETWEEN 1 AND 9 IS TRUE`,
+	},
+	{
 		`SELECT name COLLATE "C", name COLLATE pg_catalog."default" FROM people ORDER BY name COLLATE "POSIX" USING <`,
 		`SELECT name COLLATE "C", name COLLATE pg_catalog."default" FROM sbx.people people ORDER BY name COLLATE "POSIX" USING <`,
 	},

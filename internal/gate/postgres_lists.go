@@ -83,7 +83,7 @@ var clocks = map[pg.SQLValueFunctionOp]bool{
 
 // operators are those of PostgreSQL 17, and what the grammar calls
 // comparisons in words.
-var operators = words(`
+var operators = with(words(`
 	+ - * / % ^ |/ ||/ @ & | # ~ << >> = < > <= >= <> !=
 	|| ~~ !~~ ~~* !~~* ~* !~ !~* ~=~ ~<~ ~<=~ ~>=~ ~>~ ^@ !!
 	-> ->> #> #>> @> <@ ? ?| ?& #- @? @@ @@@
@@ -91,8 +91,15 @@ var operators = words(`
 	@-@ @@ ## <-> <^ >^ ?# ?- ?-| ?|| ~=
 	*= *<> *< *> *<= *>=
 	IN LIKE ILIKE SIMILAR BETWEEN nullif
-	BETWEEN NOT SYMMETRIC
-`)
+`), "NOT BETWEEN", "BETWEEN SYMMETRIC", "NOT BETWEEN SYMMETRIC")
+
+// with adds names of several words to a set.
+func with(m map[string]bool, more ...string) map[string]bool {
+	for _, w := range more {
+		m[w] = true
+	}
+	return m
+}
 
 // selectable tells whether (x).name can be nothing but a field: the fields of
 // ROW, and the columns of functions.
