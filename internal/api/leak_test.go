@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5/stdlib"
 )
 
 // The attacks of testdata/leaks, one a file. Each is put on two servers whose
@@ -169,6 +172,9 @@ func (c leakCase) unprotected(t *testing.T, s *leakSite) (text string) {
 	}
 	defer func() { _ = tx.Rollback() }()
 	defer func() { text = s.unnamed(text) }()
+	if several := strings.Contains(c.sql, ";"); several && c.simple(ctx, s, conn, &text) {
+		return text
+	}
 	rows, err := tx.QueryContext(ctx, s.named(c.sql))
 	if err != nil {
 		return "error: " + err.Error()
@@ -201,6 +207,28 @@ func (c leakCase) unprotected(t *testing.T, s *leakSite) (text string) {
 		text += "error: " + err.Error()
 	}
 	return text
+}
+
+// simple sends several statements to PostgreSQL, of which database/sql shows the
+// first result alone. False means that it is another engine.
+func (c leakCase) simple(ctx context.Context, s *leakSite, conn *sql.Conn, text *string) (is bool) {
+	_ = conn.Raw(func(driver any) error {
+		var pg *stdlib.Conn
+		if pg, is = driver.(*stdlib.Conn); !is {
+			return nil
+		}
+		results, err := pg.Conn().PgConn().Exec(ctx, s.named(c.sql)).ReadAll()
+		for _, r := range results {
+			for _, row := range r.Rows {
+				*text += fmt.Sprintf("%s\n", row)
+			}
+		}
+		if err != nil {
+			*text += "error: " + err.Error()
+		}
+		return nil
+	})
+	return is
 }
 
 // tells tells whether two answers give something hidden away.

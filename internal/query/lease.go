@@ -35,9 +35,12 @@ func (c *compiler) stay(v *View, selected, where fragment) error {
 	if !is {
 		return fmt.Errorf("query: the engine %s has no leases", c.Dialect.engine())
 	}
-	home := c.boundary.Home
+	home, end := c.boundary.Home, ""
+	if !v.whole {
+		end = l.held()
+	}
 	write := func(name string) (string, []any) {
-		return cat(selected, " WHERE "+l.leases(home, name)+" AND (", where, ")").leased(l, home, name)
+		return cat(selected, " WHERE "+l.leases(home, name)+" AND (", where, ")"+end).leased(l, home, name)
 	}
 	var err error
 	nameless, values := write("")

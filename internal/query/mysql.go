@@ -186,6 +186,11 @@ func (mysql) keyedHash(x fragment, key string) fragment {
 	return cat("left(sha2(concat(", bound(key), ", ", x, "), 256), 32)")
 }
 
+// held keeps the conditions of a statement out of a view. They would be tried
+// on rows of an index, and on a row that a key names, before those of the view,
+// and an error in them would tell of it.
+func (d mysql) held() string { return d.fence() }
+
 // ofLease selects from what the lease says.
 func (d mysql) ofLease(home, selected string) string {
 	return "SELECT " + selected + " FROM " + d.quote(home) + ".mine AS m"

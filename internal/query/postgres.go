@@ -244,6 +244,8 @@ func (postgres) keyedHash(x fragment, key string) fragment {
 	return cat("left(encode(sha256(convert_to(", bound(key), " || ", x, ", 'UTF8')), 'hex'), 32)")
 }
 
+func (postgres) held() string { return "" } // such views have a barrier
+
 // grants is what the lease says of a view.
 func (postgres) grants(view string) string { return "m.grants -> " + literalText(view) }
 

@@ -40,6 +40,10 @@ type leasing interface {
 	leased(home, view string, n int, v any, as argumentType) string
 	// among compares like exactly, with any of several values.
 	among(k class, x fragment, list []any) fragment
+	// held ends a view that holds something back so that no condition from
+	// outside is tried on a row that it holds back. "" where views that stay are
+	// made so.
+	held() string
 }
 
 // View is a table as SQL typed by a person may read it: its rows and columns

@@ -145,7 +145,7 @@ func (p *mysqlControl) there(ctx context.Context) (there [][]string, err error) 
 
 func (p *mysqlControl) ready(ctx context.Context, views []stayingView) error {
 	return p.have(ctx, views, p.there, func(v stayingView) string {
-		return "CREATE OR REPLACE ALGORITHM = MERGE DEFINER = " + quoteText(p.b.Control()) + "@'%' SQL SECURITY DEFINER VIEW " +
+		return "CREATE OR REPLACE DEFINER = " + quoteText(p.b.Control()) + "@'%' SQL SECURITY DEFINER VIEW " +
 			quoteTicks(p.b.Views()) + "." + quoteTicks(v.name) + " AS " + v.definition
 	}, func(c *mysqlConn, sql string) error { return c.exec(ctx, sql) })
 }
