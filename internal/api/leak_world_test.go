@@ -264,9 +264,9 @@ func (s *leakSite) guess(engine string) {
 	s.unnames = strings.NewReplacer(names...)
 }
 
-// policy sets one by its columns' names, with a mask behind a colon.
-func (s *leakSite) policy(d *permission.Draft, group permission.GroupID, table, attribute, columns string) error {
-	p := &permission.Policy{Where: []permission.AttributeEquality{{Field: s.fields[table+".tenant_id"], Attribute: attribute}}}
+// columns are rules for columns by their names, with a mask behind a colon; nil
+// for none.
+func (s *leakSite) columns(table, columns string) (all []permission.ColumnRule) {
 	for _, word := range strings.Fields(columns) {
 		name, mask, _ := strings.Cut(word, ":")
 		c := permission.ColumnRule{Field: s.fields[table+"."+name], Mask: permission.Mask{Kind: permission.MaskKind(mask)}}
@@ -277,8 +277,14 @@ func (s *leakSite) policy(d *permission.Draft, group permission.GroupID, table, 
 			c.Mask.Unit = "year"
 		default:
 		}
-		p.Columns = append(p.Columns, c)
+		all = append(all, c)
 	}
+	return all
+}
+
+// policy sets one that shows the rows of a tenant.
+func (s *leakSite) policy(d *permission.Draft, group permission.GroupID, table, attribute, columns string) error {
+	p := &permission.Policy{Where: []permission.AttributeEquality{{Field: s.fields[table+".tenant_id"], Attribute: attribute}}, Columns: s.columns(table, columns)}
 	if err := d.Set(group, s.database, permission.View, permission.OneTable(s.tables[table]), permission.Sandboxed); err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package dataset
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -44,7 +43,7 @@ var gates = map[string]func(string, gate.Names) (string, error){"postgres": gate
 func (d *Door) boundary(db store.Database) warehouse.Boundary {
 	key := d.store.BoundaryKey(db.ID)
 	name := sha256.Sum256([]byte("name in " + nameOf(db) + " of " + key))
-	b := warehouse.Boundary{Name: "sluice_" + hex.EncodeToString(name[:4]), Key: key, Slots: db.Governance.Slots}
+	b := warehouse.Boundary{Name: warehouse.BoundaryName([4]byte(name[:4])), Key: key, Slots: db.Governance.Slots}
 	if b.Slots == 0 {
 		b.Slots = warehouse.MaxConnections
 	}

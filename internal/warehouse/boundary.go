@@ -29,6 +29,13 @@ func (b Boundary) Valid() bool {
 	return b.Name != "" && b.Key != "" && b.Slots > 0 && b.Slots <= MaxSlots
 }
 
+// BoundaryName is the name of a boundary that is drawn by some bytes.
+func BoundaryName(drawn [4]byte) string { return "sluice_" + hex.EncodeToString(drawn[:]) }
+
+// boundaryNames are the schemas of boundaries, of this server and of others.
+// They are no tables of a database: a lease has in it what other people see.
+const boundaryNames = "^sluice_[0-9a-f]{8}(_views)?$"
+
 // MaxSlots is how many there may be: their numbers have two digits.
 const MaxSlots = 99
 

@@ -12,7 +12,7 @@ import (
 // whose restrictions would not hold for them. Not what belongs to extensions.
 const postgresRelations = `pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 	WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
-	AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+	AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND n.nspname !~ '` + boundaryNames + `'
 	AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend x WHERE x.classid = 'pg_catalog.pg_class'::regclass AND x.objid = c.oid AND x.deptype = 'e')`
 
 const postgresTablesSQL = `
