@@ -64,9 +64,13 @@ func (d *Door) held(ctx context.Context, id catalogID) (*query.Boundary, error) 
 		return nil, errors.New("That SQL is held to what you may see in this database was not proved within the last 24 hours. " + mend)
 	default:
 		b := d.boundary(db)
-		return &query.Boundary{Home: b.Home(), Views: b.Views(), Base: nameOf(db), Gate: func(sql string, names func(schema, name string) (string, string, bool)) (string, error) {
+		is := &query.Boundary{Home: b.Home(), Views: b.Views(), Base: nameOf(db), Gate: func(sql string, names func(schema, name string) (string, string, bool)) (string, error) {
 			return reads(sql, names)
-		}}, nil
+		}}
+		if db.Engine == "mysql" {
+			is.Calm = gate.CalmMySQL
+		}
+		return is, nil
 	}
 }
 

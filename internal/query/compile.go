@@ -39,6 +39,7 @@ type compiler struct {
 	viewing   bool       // what is written is a view
 	overViews bool       // tables are views already: they are as the person sees them
 	boundary  *Boundary  // that holds SQL of people, on engines with leases
+	calm      bool       // see Boundary.Calm
 	readable  []readable // what SQL of people may read, where the engine holds it to that
 	open      bool       // that is all of the database, whole
 	aliases   int

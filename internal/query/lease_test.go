@@ -196,14 +196,14 @@ func TestPeopleUnderOnePolicyShareItsViews(t *testing.T) {
 			}
 			return st.Views()[0]
 		}
-		seven, eight, two, three := of("7"), of("8"), of(permission.AttributeList([]string{"7", "8"})), of(permission.AttributeList([]string{"7", "8", "9"}))
-		if seven.Name() != eight.Name() || seven.Definition() != eight.Definition() || fmt.Sprint(seven.Values()) != "[7]" || seven.Key() == eight.Key() {
+		seven, eight, two, three := of("70707"), of("8"), of(permission.AttributeList([]string{"7", "8"})), of(permission.AttributeList([]string{"7", "8", "9"}))
+		if seven.Name() != eight.Name() || seven.Definition() != eight.Definition() || fmt.Sprint(seven.Values()) != "[70707]" || seven.Key() == eight.Key() {
 			t.Errorf("%s: %s %q, and %s %q", engine, seven.Name(), seven.Values(), eight.Name(), eight.Values())
 		}
 		if two.Name() == seven.Name() || two.Name() != three.Name() || two.Definition() != three.Definition() {
 			t.Errorf("%s: lists have the views %s and %s", engine, two.Definition(), three.Definition())
 		}
-		if strings.Contains(seven.Definition(), "7") && strings.Contains(strings.ReplaceAll(seven.Definition(), seven.Name(), ""), "7") {
+		if strings.Contains(seven.Definition(), "70707") {
 			t.Errorf("a value stands in %s", seven.Definition())
 		}
 	}
@@ -249,5 +249,61 @@ func TestNamesInSQLAreThoseOfTablesThatOneMayRead(t *testing.T) {
 		if (err == nil) != ok || ok && (len(st.Tables()) != 1 || st.Tables()[0].ID != orders) {
 			t.Errorf("%s: %v, %v", text, st.Tables(), err)
 		}
+	}
+}
+
+// A condition on a key uses its index below a view that stays, where the engine
+// keeps what can fail away from rows that are held back: on MariaDB only in
+// statements in which nothing can.
+func TestKeysLeadThroughViewsThatStay(t *testing.T) {
+	for _, engine := range []string{"postgres", "mysql"} {
+		t.Run(engine, func(t *testing.T) {
+			l := newLeasing(t, engine)
+			for _, calm := range []bool{true, false} {
+				s := governedOn(t, engine, l.base(), coder)
+				b, err := s.Boundary()
+				if err != nil {
+					t.Fatal(err)
+				}
+				b.Calm = func(string) bool { return calm }
+				s.Boundary = func() (*query.Boundary, error) { return b, nil }
+				st, err := query.Check(parse(t, `{"database":1,"native":{"query":"select * from orders where id = 2"}}`), s)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := l.rows(st, lease(st)); len(got) != 1 {
+					t.Errorf("%d rows", len(got))
+				}
+				if engine == "postgres" {
+					l.do("set enable_seqscan = off")
+				}
+				rows, err := l.db.Query("explain " + st.SQL())
+				if err != nil {
+					t.Fatal(err)
+				}
+				names, err := rows.Columns()
+				if err != nil {
+					t.Fatal(err)
+				}
+				plan := ""
+				for rows.Next() {
+					cells, into := make([]sql.NullString, len(names)), make([]any, len(names))
+					for i := range cells {
+						into[i] = &cells[i]
+					}
+					if err := rows.Scan(into...); err != nil {
+						t.Fatal(err)
+					}
+					plan += fmt.Sprintln(cells)
+				}
+				if err := rows.Err(); err != nil {
+					t.Fatal(err)
+				}
+				keyed := strings.Contains(plan, "orders_pkey") && strings.Contains(plan, "Index Cond: (id = 2)") || engine == "mysql" && !strings.Contains(plan, "DERIVED")
+				if want := calm || engine == "postgres"; keyed != want {
+					t.Errorf("calm is %v, and the plan\n%s", calm, plan)
+				}
+			}
+		})
 	}
 }

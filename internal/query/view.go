@@ -177,7 +177,7 @@ func (c *compiler) readableOf(d Dialect, t *catalog.Table) (readable, error) {
 		return r, nil
 	}
 	v := *c // its own, since what it notes is about the view alone
-	v.Dialect, v.viewing, v.keyed, v.overViews = d, true, false, false
+	v.Dialect, v.viewing, v.keyed, v.overViews, v.risky = d, true, false, false, false
 	s, err := v.scanOf(t, rows, at)
 	if err != nil {
 		return readable{}, err
