@@ -39,6 +39,7 @@ type session interface {
 type task struct {
 	sql    string
 	args   []any
+	texts  bool            // those that are text are of the type text, and not of what stands beside them
 	native bool            // a person wrote the text, or a part of it
 	tables map[string]bool // for SQLite's guard, folded
 	views  []view          // for SQL of people on SQLite

@@ -268,7 +268,7 @@ func (c *postgresConn) begun(ctx context.Context, t task, isolation string, read
 			return nil, err
 		}
 	}
-	values, types, err := postgresArgs(t.args)
+	values, types, err := postgresArgs(t.args, t.texts)
 	if err != nil {
 		return nil, err
 	}
@@ -295,6 +295,13 @@ func (c *postgresConn) begun(ctx context.Context, t task, isolation string, read
 	r.reader = c.pg.ExecParams(running, t.sql, values, types, nil, nil)
 	r.prepare()
 	return startRows(ctx, r, len(r.columns), func() []Column { return r.columns })
+}
+
+// untyped tells of an error of a statement in which nothing says what type an
+// argument has, as in concat('%', $1).
+func untyped(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "42P18"
 }
 
 // judge turns the driver's error into one of ours.

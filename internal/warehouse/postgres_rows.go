@@ -18,19 +18,23 @@ const (
 	typeBool    = 16
 	typeInt8    = 20
 	typeInt4    = 23
+	typeText    = 25
 	typeFloat8  = 701
 	typeNumeric = 1700
 )
 
-// postgresArgs writes arguments as text.
-func postgresArgs(args []any) (values [][]byte, types []uint32, err error) {
+// postgresArgs writes arguments as text. Those that are text take the type that
+// the engine finds for them, or that of text.
+func postgresArgs(args []any, texts bool) (values [][]byte, types []uint32, err error) {
 	for i, a := range args {
 		var v []byte
 		as := uint32(typeUnknown)
 		switch a := a.(type) {
 		case nil:
 		case string:
-			v = []byte(a)
+			if v = []byte(a); texts {
+				as = typeText
+			}
 		case bool:
 			v, as = strconv.AppendBool(nil, a), typeBool
 		case int64:

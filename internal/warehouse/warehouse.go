@@ -275,6 +275,10 @@ func (c *Conn) perform(ctx context.Context, t task) (*Rows, error) {
 		c.c = next
 	}
 	rows, err := c.c.run(ctx, t)
+	if err != nil && untyped(err) && !t.texts {
+		t.texts = true
+		return c.perform(ctx, t)
+	}
 	if err != nil {
 		return nil, err
 	}
