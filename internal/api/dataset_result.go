@@ -83,6 +83,7 @@ type resultSink struct {
 	head    dataset.Head
 	begun   bool // Begin was called
 	headed  bool // the status has been sent
+	busy    bool // no connection was free: try again
 	sent    bool // something has left the buffer
 	broken  bool // a write ended half way
 	rows    int
@@ -154,6 +155,7 @@ func (s *resultSink) Interrupt() { s.w.line.interrupt() }
 func (s *resultSink) finish(sum dataset.Summary, failure *dataset.QueryError, took time.Duration) error {
 	s.w.line.resume()
 	if failure != nil {
+		s.busy = failure.Type == dataset.Busy
 		s.buf.Reset()
 		s.begun, s.rows = s.sent, s.gone
 		if !s.broken {
@@ -212,7 +214,12 @@ func (s *resultSink) send() error {
 	if !s.headed {
 		s.headed = true
 		s.w.Header().Set("Content-Type", "application/json")
-		s.w.WriteHeader(http.StatusAccepted)
+		status := http.StatusAccepted
+		if s.busy {
+			status = http.StatusServiceUnavailable
+			s.w.Header().Set("Retry-After", retryBusy)
+		}
+		s.w.WriteHeader(status)
 	}
 	n, err := s.buf.WriteTo(s.w)
 	s.sent = s.sent || n > 0

@@ -247,10 +247,14 @@ func TestWhatFoundNoConnectionMayBeTriedLater(t *testing.T) {
 		defer c.Release()
 	}
 	question := s.question(s.tableNamed("products"), fields{"limit": 1})
-	if got := s.member().post("/api/dataset", question).result(); got.Status != "failed" || got.ErrorType != dataset.Busy {
+	asked := s.member().post("/api/dataset", question)
+	var got resultOf
+	asked.into(&got)
+	if got.Status != "failed" || got.ErrorType != dataset.Busy {
 		t.Errorf("the result is %+v", got)
 	}
 	for _, r := range []reply{
+		asked,
 		s.member().post("/api/dataset/csv", fields{"query": question}),
 		s.member().get(path("/api/field/%d/values", s.Field)),
 	} {
