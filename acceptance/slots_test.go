@@ -206,7 +206,7 @@ func (w *slotWorld) asks(ctx context.Context, p *slotPerson, n int) {
 			ErrorType string `json:"error_type"`
 			Data      struct{ Rows [][]int }
 		}
-		if err := json.Unmarshal([]byte(r.text), &got); err != nil && r.status < 300 {
+		if err := json.Unmarshal(r.text, &got); err != nil && r.status < 300 {
 			w.Errorf("person %d: %v", n, r)
 			return
 		}

@@ -289,14 +289,14 @@ func TestFieldFiltersCompareWhatIsShown(t *testing.T) {
 			for column, hidden := range clear {
 				seen := fmt.Sprint(all[0][slices.Index(names, column)])
 				for _, value := range []string{seen, hidden} {
-					want, rows := 0, [][]any(nil)
+					want := 0
 					if value == seen {
 						want = 1
 					}
 					tag := fields{"f": fields{"name": "f", "display-name": "f", "type": "dimension", "widget-type": "string/=", "dimension": []any{"field", s.fields["customers."+column], nil}}}
 					ask := s.typed("select id from customers where {{f}}", tag)
 					ask["parameters"] = []any{fields{"type": "string/=", "target": []any{"dimension", []any{"template-tag", "f"}}, "value": []any{value}}}
-					_, rows, _ = ann.post("/api/dataset", ask).shown()
+					_, rows, _ := ann.post("/api/dataset", ask).shown()
 					_, built, _ := ann.post("/api/dataset", s.built("customers", fields{"filter": []any{"=", []any{"field", s.fields["customers."+column], nil}, value}})).shown()
 					if len(rows) != want || len(built) != want {
 						t.Errorf("%s = %q: SQL shows %v, the builder %v", column, value, rows, built)

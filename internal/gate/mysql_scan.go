@@ -20,7 +20,8 @@ type mysqlScan struct {
 func scanMySQL(s string) (found mysqlScan, err error) {
 	depth, joins, strung, last, runs := 0, 0, 0, "", false
 	for i := 0; i < len(s); {
-		c, rest, word := s[i], s[i:], ""
+		var word string
+		c, rest := s[i], s[i:]
 		switch {
 		case c == '\'' || c == '"' || c == '`':
 			end := mysqlQuoted(rest)

@@ -19,12 +19,22 @@ type Boundary struct {
 	Slots int    // logins for SQL of people: so many statements run at a time
 }
 
-// The names of its logins and schemas. Slots count from 1.
-func (b Boundary) Owner() string     { return b.Name + "_owner" }   // of the views; nobody logs in as it
-func (b Boundary) Control() string   { return b.Name + "_control" } // writes leases, and views where it may
+// Owner is the role that the views belong to; nobody logs in as it.
+func (b Boundary) Owner() string { return b.Name + "_owner" }
+
+// Control is the login that writes leases, and views where it may.
+func (b Boundary) Control() string { return b.Name + "_control" }
+
+// Slot is the n-th login for SQL of people, from 1.
 func (b Boundary) Slot(n int) string { return fmt.Sprintf("%s_slot_%02d", b.Name, n) }
-func (b Boundary) Home() string      { return b.Name }            // the schema of the leases
-func (b Boundary) Views() string     { return b.Name + "_views" } // the schema of the views
+
+// Home is the schema of the leases.
+func (b Boundary) Home() string { return b.Name }
+
+// Views is the schema of the views.
+func (b Boundary) Views() string { return b.Name + "_views" }
+
+// Valid tells whether it names logins at all. The zero value does not.
 func (b Boundary) Valid() bool {
 	return b.Name != "" && b.Key != "" && b.Slots > 0 && b.Slots <= MaxSlots
 }
