@@ -47,6 +47,10 @@ type Database struct {
 // may see. What is loaded into a catalog says so of each database.
 func Governs(engine string) bool { return engine == "sqlite" }
 
+// TakesRoles tells whether an engine has roles that a connection can take, so
+// that people can be seen as one.
+func TakesRoles(engine string) bool { return engine == "postgres" || engine == "mysql" }
+
 // Table is a table or view of a database. It is the same table as long as its
 // schema and name stay; one that went away and came back is another table.
 type Table struct {

@@ -151,7 +151,9 @@ func (a Access) collection(id CollectionID, tr *trace) Level {
 // table is what all groups of a person together give on a table.
 type table struct {
 	view, create, download, model Level
-	sandboxed, impersonated       bool // some group gives that view
+	sandboxed, impersonated       bool   // some group gives that view
+	attribute                     string // of the impersonated views
+	torn                          bool   // those name several
 }
 
 // given is the view that one group gives on a table.
@@ -231,6 +233,10 @@ func (a Access) weigh(r *table, gr *group, e *entry, t *catalog.Table, governed 
 	}
 	r.view = max(r.view, view)
 	r.sandboxed = r.sandboxed || view == Sandboxed
+	if view == Impersonated {
+		r.torn = r.torn || r.impersonated && r.attribute != cell.Attribute
+		r.attribute = cell.Attribute
+	}
 	r.impersonated = r.impersonated || view == Impersonated
 	r.create = max(r.create, min(create.Level, Native))
 	r.download = max(r.download, download.Level)
@@ -263,7 +269,8 @@ func (a Access) open(r table, t *catalog.Table, tr *trace) bool {
 	case r.sandboxed && r.impersonated:
 		return tr.because("one group is sandboxed and another impersonated on this table; that cannot be combined")
 	case r.view == Impersonated:
-		return tr.because("rows as a database role sees them need a boundary in the database, and none is set up")
+		_, ok := a.role(r, t, tr)
+		return ok
 	case r.view == Sandboxed:
 		found, _ := a.filters(t, nil, tr)
 		return found
@@ -321,10 +328,7 @@ func (a Access) decideDatabase(right Right, d *catalog.Database, tr *trace) bool
 		if a.whole(Create, d.ID, tr) != Native {
 			return tr.because("no group of the person has native queries on the database")
 		}
-		if d.Governs {
-			return a.opens(d.ID, tr)
-		}
-		return a.plain(d.ID, tr)
+		return a.natively(d, tr)
 	}
 	if a.whole(Details, d.ID, tr) == Yes || a.whole(DataModel, d.ID, tr) == Yes || a.whole(Create, d.ID, tr) >= QueryBuilder {
 		return true

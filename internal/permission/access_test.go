@@ -143,14 +143,17 @@ func TestRowsEqualTheReference(t *testing.T) {
 						if !errors.As(err, &denied) {
 							s.fatal(t, "rows are refused by %v, which is no DeniedError", err)
 						}
-						if rows.All() || len(rows.Filters()) > 0 {
+						if rows.All() || rows.Role() != "" || len(rows.Filters()) > 0 {
 							s.fatal(t, "person %d is refused table %d and given rows", p, id)
 						}
 						continue
 					}
+					if role := s.ref.SeenAs(p, s.ref.Tables[id]); rows.Role() != role || role != "" && rows.All() {
+						s.fatal(t, "person %d, table %d: the engine reads as the role %q, the reference as %q", p, id, rows.Role(), role)
+					}
 					var got []int
 					for i, rec := range records {
-						if rows.All() || slices.ContainsFunc(rows.Filters(), func(f permission.Filter) bool { return reference.Keeps(f, rec) }) {
+						if rows.All() || rows.Role() != "" || slices.ContainsFunc(rows.Filters(), func(f permission.Filter) bool { return reference.Keeps(f, rec) }) {
 							got = append(got, i)
 						}
 					}

@@ -189,6 +189,9 @@ func (c SetDataAccess) apply(g *Graph) error {
 	if !c.To.Set && c.To != (Cell{}) {
 		return fmt.Errorf("a level that is not set cannot be %q", c.Kind.Word(c.To.Level))
 	}
+	if c.To.Attribute != "" && (c.Kind != View || c.To.Level != Impersonated) {
+		return fmt.Errorf("only an impersonated view has an attribute")
+	}
 	if g.Cell(c.Group, c.Database, c.Kind, c.Scope) != c.From {
 		return ErrStale
 	}

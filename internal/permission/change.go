@@ -180,6 +180,9 @@ func (k Kind) cellWord(c Cell) string {
 	if !c.Set {
 		return "nothing"
 	}
+	if c.Attribute != "" {
+		return fmt.Sprintf("%s by the attribute %q", k.Word(c.Level), c.Attribute)
+	}
 	return k.Word(c.Level)
 }
 

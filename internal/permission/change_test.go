@@ -171,6 +171,8 @@ func TestApplyRefusesWhatCannotBe(t *testing.T) {
 		"SQL on a table":                permission.SetDataAccess{Group: 3, Database: 1, Kind: permission.Create, Scope: permission.OneTable(1), To: permission.Cell{Set: true, Level: permission.Native}},
 		"a sandbox on a database":       permission.SetDataAccess{Group: 3, Database: 1, To: permission.Cell{Set: true, Level: permission.Sandboxed}},
 		"a role on a table":             permission.SetDataAccess{Group: 3, Database: 1, Scope: permission.OneTable(1), To: permission.Cell{Set: true, Level: permission.Impersonated}},
+		"an attribute of another view":  permission.SetDataAccess{Group: 3, Database: 1, To: permission.Cell{Set: true, Level: permission.Unrestricted, Attribute: "role"}},
+		"an attribute of another kind":  permission.SetDataAccess{Group: 3, Database: 1, Kind: permission.Create, To: permission.Cell{Set: true, Level: permission.Native, Attribute: "role"}},
 		"details of a table":            permission.SetDataAccess{Group: 3, Database: 1, Kind: permission.Details, Scope: permission.OneTable(1), To: permission.Cell{Set: true, Level: permission.Yes}},
 		"a negative collection":         permission.SetCollectionAccess{Group: 3, Collection: -1, To: permission.Cell{Set: true, Level: permission.Read}},
 		"an odd level on a collection":  permission.SetCollectionAccess{Group: 3, Collection: 1, To: permission.Cell{Set: true, Level: 7}},

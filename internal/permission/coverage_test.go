@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/sluice-bi/sluice/internal/catalog"
 	"github.com/sluice-bi/sluice/internal/permission"
 	"github.com/sluice-bi/sluice/internal/permission/reference"
 	"pgregory.net/rapid"
@@ -18,7 +19,7 @@ func TestRandomGraphsReachEveryRule(t *testing.T) {
 	for seed := range 300 {
 		scenes.Example(seed).count(seen)
 	}
-	want := []string{"pending", "wide on strict", "policy under a wide level", "rows filtered", "rows by several filters", "attribute missing", "no policy contributes"}
+	want := []string{"seen as a role", "role refused", "SQL as a role", "pending", "wide on strict", "policy under a wide level", "rows filtered", "rows by several filters", "attribute missing", "no policy contributes"}
 	for r := permission.Administer; r <= permission.CurateCollection; r++ {
 		if r != permission.Administer {
 			want = append(want, r.String()+" true")
@@ -42,6 +43,19 @@ func (s *scene) count(seen map[string]int) {
 		}
 		for _, q := range s.questions() {
 			seen[fmt.Sprintf("%s %v", q.right, s.ref.Can(p, q.right, q.id))]++
+		}
+		roles := map[catalog.DatabaseID]bool{}
+		for _, tb := range s.ref.Tables {
+			if s.ref.Effective(p, tb) == permission.Impersonated && tb.Until == 0 {
+				_, ok := s.ref.Role(p, tb)
+				seen[map[bool]string{true: "seen as a role", false: "role refused"}[ok]]++
+				roles[tb.Database] = roles[tb.Database] || ok
+			}
+		}
+		for d := range roles {
+			if roles[d] && s.ref.Can(p, permission.QueryNatively, int64(d)) {
+				seen["SQL as a role"]++
+			}
 		}
 		for _, tb := range s.ref.Tables {
 			if tb.Until != 0 {

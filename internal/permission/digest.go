@@ -84,6 +84,9 @@ func appendTo(b []byte, change Change) []byte {
 			begin(int64(c.Group), int64(c.Database), int64(c.Scope.Depth), int64(c.Scope.Table))
 			text(c.Scope.Schema)
 			cell(c.Kind, c.To)
+			if c.To.Attribute != "" { // what earlier versions did not know
+				text(c.To.Attribute)
+			}
 		}
 	case SetCollectionAccess:
 		if c.To.Set {

@@ -1,6 +1,7 @@
 package permission_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/sluice-bi/sluice/internal/permission"
@@ -32,6 +33,9 @@ func TestEveryPartOfTheStateIsInTheDigest(t *testing.T) {
 	inSchema.Scope, inTable.Scope = permission.WholeSchema("hr"), permission.OneTable(9)
 	blocked.To.Level, narrow.To.Wide, later.To.At = permission.Blocked, false, 6
 	created.Kind, created.To.Level = permission.Create, permission.QueryBuilder
+	impersonated, byRole, byPost := data, data, data
+	impersonated.To.Level, byRole.To.Level, byPost.To.Level = permission.Impersonated, permission.Impersonated, permission.Impersonated
+	byRole.To.Attribute, byPost.To.Attribute = "role", "post"
 	user := permission.User{ID: 2, Name: "ann@example.com", Active: true, Attributes: map[string]string{"org": "1", "team": "x"}}
 	inactive, other := user, user
 	inactive.Active, other.Attributes = false, map[string]string{"org": "1"}
@@ -53,7 +57,7 @@ func TestEveryPartOfTheStateIsInTheDigest(t *testing.T) {
 		permission.SetCollection{To: &permission.CollectionNode{ID: 7, Name: "Reports", Parent: 4}},
 		permission.SetCollection{To: &permission.CollectionNode{ID: 7, Name: "Reports", Parent: 4, Owner: 2}},
 	}
-	for _, c := range all {
+	for _, c := range append(slices.Clone(all), impersonated, byRole, byPost) {
 		d := permission.Digest(0).After(c)
 		if as := seen[d]; as != nil {
 			t.Errorf("%s and %s have the digest %d", as, c, d)

@@ -75,6 +75,9 @@ func (e *edit) put(k Kind, s Scope, c Cell) {
 		c = Cell{}
 	}
 	old := e.cell(k, s)
+	if k == View && c.Level == Impersonated && c.Attribute == "" { // said again, it is by the same attribute
+		c.Attribute = old.Attribute
+	}
 	dated := k == View && s.Depth != OfTable && c.Level > Blocked
 	if old.Set == c.Set && old.Level == c.Level && old.Wide == c.Wide && !dated {
 		return // the same again; only of an open wide View the date counts

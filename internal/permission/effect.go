@@ -144,6 +144,11 @@ func (e *effects) user(id UserID) {
 					collections[c] = true
 				}
 			case !maps.Equal(a.u.Attributes, b.u.Attributes):
+				for d := range g.Entries(gid) {
+					if g.Impersonation(gid, d) != "" {
+						dbs[d] = true
+					}
+				}
 				for p := range g.Sandboxes(gid) {
 					if t := g.Catalog().Table(p.Table); t != nil {
 						dbs[t.Database] = true
@@ -327,15 +332,16 @@ func (e *effects) everyone(d catalog.DatabaseID, tables []catalog.TableID) {
 }
 
 // alike compares people on a database, once for all whom its groups treat
-// alike: who are in the same of them and, where one of those has policies, have
-// the same attributes.
+// alike: who are in the same of them and, where one of those has policies or is
+// impersonated, have the same attributes.
 func (e *effects) alike(people iter.Seq[UserID], d catalog.DatabaseID, compare func(a, b Access) outcome) {
 	before, _ := e.before.reverse.databases.Get(d)
 	after, _ := e.after.reverse.databases.Get(d)
 	e.classes(people, before, after, func(id GroupID) bool {
 		a, _ := e.before.groups.Get(id)
 		b, _ := e.after.groups.Get(id)
-		return a != nil && a.sandboxes.Len() > 0 || b != nil && b.sandboxes.Len() > 0
+		return a != nil && a.sandboxes.Len() > 0 || b != nil && b.sandboxes.Len() > 0 ||
+			e.before.Impersonation(id, d) != "" || e.after.Impersonation(id, d) != ""
 	}, compare)
 }
 

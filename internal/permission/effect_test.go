@@ -37,6 +37,8 @@ type answers struct {
 	download []permission.Level
 	cells    []cells                 // what each right shows of the records of each table
 	filters  [][][]permission.Filter // as the engine gives them
+	roles    []string                // as which each right reads each table
+	whole    []bool                  // nothing of it is hidden
 }
 
 type cells []map[catalog.FieldID]reference.Shown
@@ -55,6 +57,12 @@ func (s *scene) answers(p permission.UserID, ref *reference.World, g *permission
 			a.cells = append(a.cells, shown)
 			rows, _ := access.Rows(r, id)
 			filters = append(filters, rows.Filters())
+			view, role := ref.Effective(p, ref.Tables[id]), ""
+			if shown != nil {
+				role = ref.SeenAs(p, ref.Tables[id])
+			}
+			a.roles = append(a.roles, role)
+			a.whole = append(a.whole, shown != nil && (ref.Almighty(p) || view == permission.Unrestricted || view == permission.None))
 		}
 		a.filters = append(a.filters, filters)
 	}
@@ -74,6 +82,10 @@ func (a answers) exceeds(b answers) bool {
 		}
 	}
 	for i := range a.cells {
+		some := slices.ContainsFunc(a.cells[i], func(c map[catalog.FieldID]reference.Shown) bool { return c != nil })
+		if some && a.roles[i] != b.roles[i] && !b.whole[i] { // what a role sees is not known
+			return true
+		}
 		for rec, cell := range a.cells[i] {
 			other := map[catalog.FieldID]reference.Shown(nil)
 			if rec < len(b.cells[i]) {
@@ -117,7 +129,7 @@ func TestEffectNamesEverybodyWhoGainsOrLoses(t *testing.T) {
 			if gain && !named[0] || lose && !named[1] {
 				s.fatal(t, "person %d gains %v, loses %v and is named %v after %v", p, gain, lose, named, s.changes[done:])
 			}
-			other := gain || lose || !reflect.DeepEqual(old[p].filters, is.filters)
+			other := gain || lose || !slices.Equal(old[p].roles, is.roles) || !reflect.DeepEqual(old[p].filters, is.filters)
 			if (named[0] || named[1]) && !other {
 				s.fatal(t, "person %d is named %v and nothing is different after %v", p, named, s.changes[done:])
 			}
@@ -142,6 +154,8 @@ func (s *scene) unwritten(a answers, id catalog.TableID) answers {
 	}
 	i := slices.Index(slices.Sorted(maps.Keys(s.ref.Tables)), id)
 	a.cells[2*i+1] = nil
+	a.roles, a.whole = slices.Clone(a.roles), slices.Clone(a.whole)
+	a.roles[2*i+1], a.whole[2*i+1] = "", true
 	for _, rec := range recordsOf(s.graph.Catalog().Fields(id)) {
 		all := map[catalog.FieldID]reference.Shown{}
 		for field := range rec {

@@ -179,4 +179,8 @@ type Cell struct {
 	// At is the revision of the writing. A table newer than a wide level can
 	// be pending under it.
 	At catalog.Revision `json:"at,omitempty"`
+	// Attribute, of an Impersonated view, is the attribute of people whose value
+	// names the database role that they are seen as. Without one the view shows
+	// nothing.
+	Attribute string `json:"attribute,omitempty"`
 }

@@ -148,10 +148,14 @@ func (p profile) exceeds(q profile) bool {
 
 // exceed tells whether r may hold a row, or a value in it, that is not in q.
 func (r Rows) exceed(q Rows) bool {
-	if q.all {
+	switch {
+	case q.All():
 		return false
-	}
-	if r.all {
+	case r.role != q.role: // what a role may see is not known
+		return r.all || len(r.filters) > 0
+	case q.all:
+		return false
+	case r.all:
 		return true
 	}
 	for _, f := range r.filters {

@@ -14,17 +14,18 @@ type Op uint8
 // The operations; see the methods of [Draft] of the same names. The zero Op
 // is refused.
 const (
-	_           Op = iota
-	OpSet          // write Level of Kind, with what follows from it
-	OpSetCreate    // write Level of Create and lift no View
-	OpWrite        // write a wide Level of Kind and nothing else
-	OpGrant        // the seeds' "all"
-	OpSandbox      // the seeds' "sandboxed"
-	OpRevoke       // what is left out
-	OpStrict       // whether the database is strict; of no group
-	OpGovern       // whether the table is governed; of no group
-	OpShare        // whether the table is shared; of no group
-	OpPolicy       // the policy of the group on the table; see SetSandbox
+	_             Op = iota
+	OpSet            // write Level of Kind, with what follows from it
+	OpSetCreate      // write Level of Create and lift no View
+	OpWrite          // write a wide Level of Kind and nothing else
+	OpGrant          // the seeds' "all"
+	OpSandbox        // the seeds' "sandboxed"
+	OpRevoke         // what is left out
+	OpStrict         // whether the database is strict; of no group
+	OpGovern         // whether the table is governed; of no group
+	OpShare          // whether the table is shared; of no group
+	OpPolicy         // the policy of the group on the table; see SetSandbox
+	OpImpersonate    // the attribute of the group's impersonated view of the database
 )
 
 // Edit is one thing that somebody wants of the data graph.
@@ -37,6 +38,8 @@ type Edit struct {
 	Level    Level   // for OpSet, OpSetCreate and OpWrite
 	On       bool    // for OpStrict, OpGovern and OpShare
 	Policy   *Policy // for OpPolicy; nil removes it
+	// Attribute is for OpImpersonate.
+	Attribute string
 }
 
 // Merge is the three-way merge of the data graph: somebody who saw base wants
@@ -90,6 +93,8 @@ func (d *Draft) do(e Edit) error {
 			return err
 		}
 		return d.SetSandbox(e.Group, e.Scope.Table, e.Policy)
+	case OpImpersonate:
+		return d.Impersonate(e.Group, e.Database, e.Attribute)
 	}
 	return fmt.Errorf("an edit of no known operation")
 }

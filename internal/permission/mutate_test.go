@@ -39,7 +39,7 @@ func (s *scene) drawChange(t *rapid.T) permission.Change {
 		return permission.SetUser{From: u, To: &to}
 	case 2:
 		to := *u
-		to.Attributes = map[string]string{"org": oneOf(t, "org", "1", "2", "")}
+		to.Attributes = map[string]string{"org": oneOf(t, "org", "1", "2", ""), "role": s.drawRole(t)}
 		return permission.SetUser{From: u, To: &to}
 	case 3:
 		is := s.graph.IsMember(u.ID, g.ID)
@@ -77,7 +77,7 @@ func (s *scene) drawChange(t *rapid.T) permission.Change {
 	if chance(t, 25, "clear") {
 		to = permission.Cell{}
 	}
-	return permission.SetDataAccess{Group: g.ID, Database: tb.Database, Kind: k, Scope: scope, From: s.graph.Cell(g.ID, tb.Database, k, scope), To: to}
+	return permission.SetDataAccess{Group: g.ID, Database: tb.Database, Kind: k, Scope: scope, From: s.graph.Cell(g.ID, tb.Database, k, scope), To: impersonated(t, k, to)}
 }
 
 // drawTable draws one of the tables; nil when there are none.

@@ -42,8 +42,8 @@ func (a Access) opens(d catalog.DatabaseID, tr *trace) bool {
 }
 
 // Unmet is why a table is refused to a person whose groups give the right: a
-// policy on it has a condition that cannot be put, as the attribute is missing.
-// It is a *DeniedError, or nil when it is refused for another reason or not at
+// policy on it has a condition that cannot be put, as the attribute is missing,
+// or the role that the person is seen as cannot be told. It is a *DeniedError, or nil when it is refused for another reason or not at
 // all. SQL that may read the table or not is refused for it too.
 func (a Access) Unmet(right Right, id catalog.TableID) error {
 	on := ATable(id)
@@ -55,11 +55,17 @@ func (a Access) Unmet(right Right, id catalog.TableID) error {
 		return nil
 	}
 	r := a.resolve(t, nil)
-	if r.view != Sandboxed || r.impersonated || right == QueryTable && r.create < QueryBuilder {
+	if right == QueryTable && r.create < QueryBuilder {
 		return nil
 	}
-	if _, broken := a.filters(t, nil, nil); !broken {
+	switch {
+	case r.view == Impersonated: // what else is refused of it
+	case r.view != Sandboxed || r.impersonated:
 		return nil
+	default:
+		if _, broken := a.filters(t, nil, nil); !broken {
+			return nil
+		}
 	}
 	return &DeniedError{a.Explain(right, on)}
 }

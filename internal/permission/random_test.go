@@ -98,7 +98,7 @@ func drawCatalog(t *rapid.T) *catalog.Snapshot {
 	c := &catalog.Snapshot{}
 	table, field := catalog.TableID(0), catalog.FieldID(0)
 	for d := range catalog.DatabaseID(below(t, 4, "databases") + 1) {
-		db := catalog.Database{ID: d + 1, Name: fmt.Sprintf("db%d", d+1), Governs: chance(t, 50, "governs")}
+		db := catalog.Database{ID: d + 1, Name: fmt.Sprintf("db%d", d+1), Governs: chance(t, 50, "governs"), Engine: oneOf(t, "engine", "postgres", "mysql", "postgres", "sqlite", "")}
 		c = c.WithDatabase(db)
 		for range below(t, 5, "tables") {
 			table++
@@ -136,6 +136,9 @@ func (s *scene) drawPeople(t *rapid.T) {
 				u.Attributes[name] = value
 			}
 		}
+		if !s.tidy {
+			u.Attributes["role"], u.Attributes["post"] = s.drawRole(t), s.drawRole(t)
+		}
 		s.do(t, permission.SetUser{To: u})
 		for g := permission.GroupID(1); g <= groups; g++ {
 			percent := 55
@@ -150,6 +153,19 @@ func (s *scene) drawPeople(t *rapid.T) {
 			}
 		}
 	}
+}
+
+// drawRole draws the value of an attribute that names a role, or does not.
+func (s *scene) drawRole(t *rapid.T) string {
+	return oneOf(t, "role", "reader", "writer", "reader", "writer", "reader", "", "no role", "None", "\x1freader")
+}
+
+// impersonated is the cell by an attribute, if it is an impersonated view.
+func impersonated(t *rapid.T, k permission.Kind, c permission.Cell) permission.Cell {
+	if k == permission.View && c.Level == permission.Impersonated {
+		c.Attribute = oneOf(t, "names the role", "role", "role", "role", "role", "post", "")
+	}
+	return c
 }
 
 // levelsAt are the levels of a kind that may stand at a depth.
@@ -198,6 +214,12 @@ func (s *scene) drawEntry(t *rapid.T, g permission.GroupID, d catalog.DatabaseID
 	if chance(t, 30, "no entry") {
 		return
 	}
+	if !s.tidy && chance(t, 12, "as a role") {
+		view := permission.Cell{Set: true, Level: permission.Impersonated, At: 6, Attribute: "role"}
+		s.do(t, permission.SetDataAccess{Group: g, Database: d, Kind: permission.View, To: view})
+		s.do(t, permission.SetDataAccess{Group: g, Database: d, Kind: permission.Create, To: permission.Cell{Set: true, Level: permission.Native, At: 6}})
+		return
+	}
 	deep := chance(t, 60, "deep")
 	tenants := chance(t, 25, "tenants") // whose tables are sandboxed
 	for k := permission.View; k <= permission.Details; k++ {
@@ -224,7 +246,7 @@ func (s *scene) drawEntry(t *rapid.T, g permission.GroupID, d catalog.DatabaseID
 				cell.At = max(cell.At, s.graph.Catalog().Table(scope.Table).Since+1) // not before it was there
 			}
 			cell.Wide = k == permission.View && scope.Depth == permission.OfTable && cell.Level == permission.Unrestricted && chance(t, 40, "wide")
-			s.do(t, permission.SetDataAccess{Group: g, Database: d, Kind: k, Scope: scope, To: cell})
+			s.do(t, permission.SetDataAccess{Group: g, Database: d, Kind: k, Scope: scope, To: impersonated(t, k, cell)})
 		}
 	}
 }

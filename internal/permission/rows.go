@@ -22,6 +22,7 @@ func (a Access) Download(id catalog.TableID) Level {
 // Rows says which rows of a table a person may see. Its zero value is none.
 type Rows struct {
 	all     bool
+	role    string
 	filters []Filter
 }
 
@@ -58,7 +59,11 @@ func (r Rows) Shows(id catalog.FieldID) bool {
 }
 
 // All tells whether no row is hidden.
-func (r Rows) All() bool { return r.all }
+func (r Rows) All() bool { return r.all && r.role == "" }
+
+// Role is the database role that the rows must be read as, which may hide any
+// of them; "" for the connection's own. There are no Filters beside one.
+func (r Rows) Role() string { return r.role }
 
 // Filters are what shows the rows, each for itself; when there are none, and
 // not All, there are no rows.
@@ -85,6 +90,12 @@ func (a Access) Rows(right Right, id catalog.TableID) (Rows, error) {
 func (a Access) rows(r table, t *catalog.Table) (rows Rows) {
 	if r.view == Unrestricted || r.view == None { // None: ShowTable was granted by the collection
 		return Rows{all: true}
+	}
+	if r.view == Impersonated {
+		if role, ok := a.role(r, t, nil); ok {
+			return Rows{all: true, role: role}
+		}
+		return Rows{}
 	}
 	a.filters(t, &rows.filters, nil)
 	return rows

@@ -236,7 +236,7 @@ func (s *Statement) write(g *permission.Graph, w *World, at catalog.Revision) ([
 		}
 		for _, l := range s.Levels {
 			changes = append(changes, permission.SetDataAccess{Group: group, Database: db, Kind: l.Kind, Scope: scope,
-				From: g.Cell(group, db, l.Kind, scope), To: permission.Cell{Set: true, Level: l.Level, Wide: l.Wide, At: at}})
+				From: g.Cell(group, db, l.Kind, scope), To: permission.Cell{Set: true, Level: l.Level, Wide: l.Wide, At: at, Attribute: l.By}})
 		}
 	case Policy:
 		where, table, err := s.where(g, w)

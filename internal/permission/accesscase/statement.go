@@ -30,7 +30,8 @@ type Statement struct {
 type Level struct {
 	Kind  permission.Kind
 	Level permission.Level
-	Wide  bool // written for a table by a grant that meant more
+	Wide  bool   // written for a table by a grant that meant more
+	By    string // of an impersonated view: the attribute that names the role
 }
 
 // Condition is one equality of a policy: a column and the attribute it must
@@ -236,6 +237,10 @@ func level(words []word) ([]Level, error) {
 	if wide {
 		words = words[1:]
 	}
+	by := ""
+	if len(words) == 4 && words[1].text == "impersonated" && words[2].text == "by" {
+		by, words = words[3].text, words[:2]
+	}
 	if len(words) != 2 {
 		return nil, fmt.Errorf("%q is not a level; levels are written \"view unrestricted\" or \"data level 2\"", join(words))
 	}
@@ -261,7 +266,10 @@ func level(words []word) ([]Level, error) {
 	if wide && (k != permission.View || l != permission.Unrestricted) {
 		return nil, fmt.Errorf("only view unrestricted can be wide")
 	}
-	return []Level{{k, l, wide}}, nil
+	if by != "" && (k != permission.View || l != permission.Impersonated) {
+		return nil, fmt.Errorf("only view impersonated is by an attribute")
+	}
+	return []Level{{k, l, wide, by}}, nil
 }
 
 // other reads the deeds that do not begin with a group.

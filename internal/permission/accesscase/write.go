@@ -96,6 +96,11 @@ func (wr *writer) edit(s *Statement) error {
 			if err := wr.draft.Set(group, db, l.Kind, scope, l.Level); err != nil {
 				return err
 			}
+			if l.By != "" {
+				if err := wr.draft.Impersonate(group, db, l.By); err != nil {
+					return err
+				}
+			}
 		}
 		return nil
 	case Everything:

@@ -77,9 +77,20 @@ func (w *World) wholeCreate(g permission.GroupID, d catalog.DatabaseID) permissi
 	return w.Levels[Place{g, d, permission.Create, permission.WholeDatabase()}].Level
 }
 
+// wholeImpersonated: what the person's groups say of the whole database is that
+// they are seen as a role.
+func (w *World) wholeImpersonated(p permission.UserID, d catalog.DatabaseID) bool {
+	levels := map[permission.Level]bool{}
+	for _, g := range w.GroupsOf(p) {
+		levels[w.Levels[Place{g, d, permission.View, permission.WholeDatabase()}].Level] = true
+	}
+	return levels[permission.Impersonated] && !levels[permission.Unrestricted]
+}
+
 // queryNatively: one group has native on the database, and every table that is
 // there is plainly unrestricted for the person or, where the engine holds SQL to
-// what they may see, the rows of some table reach them.
+// what they may see, the rows of some table reach them. Who is seen as a role
+// writes SQL as that role, where all tables that are open to them are under it.
 func (w *World) queryNatively(p permission.UserID, d catalog.DatabaseID) bool {
 	if _, ok := w.databases[d]; !ok || !w.Known(p) {
 		return false
@@ -88,11 +99,27 @@ func (w *World) queryNatively(p permission.UserID, d catalog.DatabaseID) bool {
 		return true
 	}
 	all, some := true, false
+	roles := map[string]bool{}
 	for _, t := range w.tablesOf(d) {
 		all = all && w.Effective(p, t) == permission.Unrestricted
 		some = some || w.opens(p, t)
+		if w.opens(p, t) {
+			roles[w.SeenAs(p, t)] = true
+		}
 	}
-	if !all && !(w.databases[d].Governs && some) {
+	delete(roles, "")
+	switch {
+	case len(roles) > 0:
+		// SQL runs as one role, which must be the one of every table.
+		for _, t := range w.tablesOf(d) {
+			if w.opens(p, t) && !roles[w.SeenAs(p, t)] || len(roles) > 1 {
+				return false
+			}
+		}
+	case w.wholeImpersonated(p, d) && w.databases[d].Engine != "sqlite":
+		// Without a role nothing would hold the SQL.
+		return false
+	case !all && !(w.databases[d].Governs && some):
 		return false
 	}
 	for _, g := range w.GroupsOf(p) {

@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -213,8 +214,33 @@ func (w *World) SandboxFilters(p permission.UserID, t catalog.Table) (filters []
 	return filters, len(filters) > 0
 }
 
+// Role is the database role that a person whose view is impersonated is seen
+// as: the value of the attribute that all their groups with such a view name.
+// ok is false for a refusal: an engine without roles, no attribute or several,
+// or a value that is missing or is no name of a role.
+func (w *World) Role(p permission.UserID, t catalog.Table) (role string, ok bool) {
+	engine := w.databases[t.Database].Engine
+	if engine != "postgres" && engine != "mysql" {
+		return "", false
+	}
+	attributes := map[string]bool{}
+	for _, g := range w.GroupsOf(p) {
+		if w.View(g, t) == permission.Impersonated {
+			attributes[w.Levels[Place{g, t.Database, permission.View, permission.WholeDatabase()}].Attribute] = true
+		}
+	}
+	if len(attributes) != 1 || attributes[""] {
+		return "", false
+	}
+	for name := range attributes {
+		role = w.People[p].Attributes[name]
+	}
+	return role, roleNames.MatchString(role) && !slices.Contains([]string{"none", "default", "all", "public"}, strings.ToLower(role))
+}
+
+var roleNames = regexp.MustCompile(`^[A-Za-z0-9_$-]{1,63}$`)
+
 // opens: the rows of the table reach the person by a level, be it some rows.
-// An impersonated view opens nothing as long as no database has a boundary.
 func (w *World) opens(p permission.UserID, t catalog.Table) bool {
 	switch w.Effective(p, t) {
 	case permission.Unrestricted:
@@ -222,8 +248,20 @@ func (w *World) opens(p permission.UserID, t catalog.Table) bool {
 	case permission.Sandboxed:
 		_, ok := w.SandboxFilters(p, t)
 		return ok
+	case permission.Impersonated:
+		_, ok := w.Role(p, t)
+		return ok
 	}
 	return false
+}
+
+// SeenAs is the role that the rows of an open table are read as, "" for none.
+func (w *World) SeenAs(p permission.UserID, t catalog.Table) string {
+	if w.Almighty(p) || w.Effective(p, t) != permission.Impersonated {
+		return ""
+	}
+	role, _ := w.Role(p, t)
+	return role
 }
 
 // best is the most permissive group's level.
