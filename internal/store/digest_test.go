@@ -17,6 +17,8 @@ func TestALostOrAlteredRowStopsTheStart(t *testing.T) {
 		{"level altered", "update data_grants set level = 'query-builder-and-native' where kind = 'create-queries'", ""},
 		{"level of another group", "update data_grants set group_id = 4 where level = 'blocked'", ""},
 		{"level older than it is", "update data_grants set revision = revision - 1 where level = 'blocked'", ""},
+		{"attribute of a role lost", "update data_grants set attribute = ''", ""},
+		{"attribute of a role altered", "update data_grants set attribute = 'post' where level = 'impersonated'", ""},
 		{"block lost", "delete from data_grants where level = 'blocked'", ""},
 		{"policy lost", "delete from sandboxes", ""},
 		{"policy altered", "update sandboxes set policy = replace(policy, 'org', 'team')", ""},
@@ -39,6 +41,7 @@ func TestALostOrAlteredRowStopsTheStart(t *testing.T) {
 		d := shop(t, s)
 		three := storetest.Group(t, s, "Three")
 		storetest.Group(t, s, "Four")
+		five := storetest.Group(t, s, "Five")
 		ann, gone := storetest.Person(t, s, "ann", three), storetest.Person(t, s, "gone", three)
 		was := s.Graph().User(ann.ID)
 		change(t, s, permission.SetUser{From: was, To: &permission.User{ID: was.ID, Name: was.Name, Active: true, Attributes: map[string]string{"org": "1"}}})
@@ -46,6 +49,7 @@ func TestALostOrAlteredRowStopsTheStart(t *testing.T) {
 		give(t, s, 1, d, permission.View, permission.Unrestricted)
 		give(t, s, 1, d, permission.Create, permission.QueryBuilder)
 		give(t, s, three.ID, d, permission.View, permission.Blocked)
+		change(t, s, permission.SetDataAccess{Group: five.ID, Database: d, Kind: permission.View, To: permission.Cell{Set: true, Level: permission.Impersonated, Attribute: "role", At: 1}})
 		orders := table(t, s, d, "orders")
 		reports := must[store.Collection](t)(s.CreateCollection(t.Context(), store.Actor{}, store.NewCollection{Name: "Reports"}))
 		change(t, s, permission.SetSandbox{To: &permission.Sandbox{Group: three.ID, Table: orders.ID, Policy: permission.Policy{Where: []permission.AttributeEquality{{Field: s.Graph().Catalog().Fields(orders.ID)[2].ID, Attribute: "org"}}}}},

@@ -261,7 +261,7 @@ func (l *loader) cells() error {
 	err := add(l, func(row scanner) (permission.SetDataAccess, error) {
 		c := permission.SetDataAccess{To: permission.Cell{Set: true}}
 		var kind, depth, level string
-		if err := row.Scan(&c.Group, &c.Database, &kind, &depth, &c.Scope.Schema, &c.Scope.Table, &level, &c.To.Wide, &c.To.At); err != nil {
+		if err := row.Scan(&c.Group, &c.Database, &kind, &depth, &c.Scope.Schema, &c.Scope.Table, &level, &c.To.Wide, &c.To.At, &c.To.Attribute); err != nil {
 			return c, err
 		}
 		var err error
@@ -275,7 +275,7 @@ func (l *loader) cells() error {
 			wrong = broken("group %d, database %d: %w", c.Group, c.Database, err)
 		}
 		return c, nil
-	}, "select group_id, database_id, kind, depth, schema_name, table_id, level, wide, revision from data_grants")
+	}, "select group_id, database_id, kind, depth, schema_name, table_id, level, wide, revision, attribute from data_grants")
 	if wrong != nil {
 		return wrong
 	}

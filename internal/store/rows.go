@@ -115,11 +115,11 @@ func (w *writer) cellRow(c permission.SetDataAccess) error {
 		return w.execOne(w.ctx, `delete from data_grants where group_id = $1 and database_id = $2 and kind = $3
 			and depth = $4 and schema_name = $5 and table_id = $6`, at...)
 	}
-	err := w.execOne(w.ctx, `insert into data_grants (group_id, database_id, kind, depth, schema_name, table_id, level, wide, revision)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+	err := w.execOne(w.ctx, `insert into data_grants (group_id, database_id, kind, depth, schema_name, table_id, level, wide, revision, attribute)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 		on conflict (group_id, database_id, kind, depth, schema_name, table_id)
-		do update set level = excluded.level, wide = excluded.wide, revision = excluded.revision`,
-		append(at, c.Kind.Word(c.To.Level), c.To.Wide, c.To.At)...)
+		do update set level = excluded.level, wide = excluded.wide, revision = excluded.revision, attribute = excluded.attribute`,
+		append(at, c.Kind.Word(c.To.Level), c.To.Wide, c.To.At, c.To.Attribute)...)
 	if isForeign(err) {
 		return invalid("groups", "Group %d: there is no database %d.", c.Group, c.Database)
 	}

@@ -205,7 +205,12 @@ func (w *scribe) cells(s *store.Store, who store.Actor, group permission.GroupID
 				}
 			}
 			var err error
-			switch w.r.IntN(6) {
+			switch w.r.IntN(7) {
+			case 2:
+				if err = d.Set(group, database, permission.View, permission.WholeDatabase(), permission.Impersonated); err == nil {
+					err = d.Impersonate(group, database, pick(w.r, []string{"role", "Ro\"le"}))
+				}
+				w.done["impersonate"]++
 			case 0:
 				err = d.Grant(group, database, scope)
 			case 1:
@@ -261,7 +266,7 @@ func (w *scribe) complete() {
 	w.t.Helper()
 	for _, name := range []string{"create user", "update user", "deactivate", "reactivate", "create group", "rename group", "internal group", "delete group",
 		"add member", "remove member", "create collection", "move collection", "delete collection", "collection level", "connect", "disconnect",
-		"sync", "cells", "sandbox", "mark"} {
+		"sync", "cells", "impersonate", "sandbox", "mark"} {
 		if w.done[name] == 0 {
 			w.t.Errorf("%q never had an effect", name)
 		}
@@ -271,7 +276,7 @@ func (w *scribe) complete() {
 func TestWhatIsWrittenIsWhatIsLoaded(t *testing.T) {
 	storetest.EachConfig(t, func(t *testing.T, c store.Config) {
 		s := storetest.Open(t, c)
-		w := newScribe(t, 7, s)
+		w := newScribe(t, 8, s)
 		for range 400 {
 			w.write()
 		}
