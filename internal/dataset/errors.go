@@ -91,6 +91,8 @@ func (d *Door) answer(ctx context.Context, p prepared, err error) error {
 				return &QueryError{MissingPermissions, refusal, err}
 			}
 			return &QueryError{InvalidQuery, say(sees, engine.Message, trouble), err}
+		case warehouse.NoRole:
+			return &QueryError{MissingPermissions, say(all, engine.Message, refusal), err}
 		case warehouse.TimedOut:
 			return &QueryError{TimedOut, fmt.Sprintf("The query took longer than %s and was stopped.", d.timeout), err}
 		case warehouse.Cancelled:
@@ -168,7 +170,7 @@ func reason(err error) (outcome, why string) {
 		return "denied", attribute.Error()
 	case errors.As(err, &engine) && engine.Kind == warehouse.Denied:
 		return outcome, refusedSQL
-	case errors.As(err, &engine) && engine.Kind == warehouse.Unusable:
+	case errors.As(err, &engine) && (engine.Kind == warehouse.Unusable || engine.Kind == warehouse.NoRole):
 		return outcome, engine.Message
 	case errors.As(err, &engine):
 		return outcome, engine.Kind.String()

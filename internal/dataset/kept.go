@@ -21,7 +21,7 @@ import (
 // Results of saved questions are kept for as long as somebody chose. A result
 // is found by what it was made from and by nothing that a client says: the
 // statement with its arguments and views, the tables that it may read as they
-// were then, whose rows the person may see there, and the connection. So a person is shown
+// were then, whose rows the person may see there and as which role, and the connection. So a person is shown
 // what another one's question gave only where their own would have been the
 // same, and a question is compiled under the permissions of now before anybody
 // looks for its result.
@@ -83,11 +83,12 @@ func (p *prepared) key(db store.Database) (keptKey, error) {
 		Columns   []query.Column
 		Tables    []policed
 		Native    bool
+		Role      string
 		Sandboxed bool
 		Limit     int
 		Zone      string
 	}{db.ID, db.Engine, db.Details, p.statement.SQL(), args, views, p.statement.Columns(), tables,
-		p.statement.Native(), p.statement.Sandboxed(), p.most(), p.zone.String()})
+		p.statement.Native(), p.statement.Role(), p.statement.Sandboxed(), p.most(), p.zone.String()})
 	return sha256.Sum256(text), err
 }
 

@@ -178,6 +178,7 @@ func (d *Door) source(ctx context.Context, p *prepared) (query.Source, error) {
 		Now: p.at.In(p.zone), FirstDay: calendar.week, MaxRows: p.ask.limit(p.query), MaskKey: d.store.MaskKey(p.database)}
 	database := p.database
 	s.Boundary = func() (*query.Boundary, error) { return d.held(ctx, database) }
+	s.Gate = func() (*query.Boundary, error) { return d.gate(ctx, database) }
 	if s.Dialect, err = query.DialectOf(engine); err != nil {
 		return s, &QueryError{InvalidQuery, err.Error(), err}
 	}
@@ -238,7 +239,7 @@ func (p *prepared) head(columns []query.Column) Head {
 // filtered tells what of the result's tables the person is not shown.
 func (p *prepared) filtered() (all []Filtered) {
 	tables := p.statement.Tables()
-	if p.statement.Native() { // it may read more than it names
+	if p.statement.Native() && p.statement.Role() == "" { // it may read more than it names
 		tables = nil
 		for _, v := range p.statement.Views() {
 			tables = append(tables, v.Table())
@@ -263,11 +264,11 @@ func (p *prepared) filtered() (all []Filtered) {
 }
 
 // download is how much of the result the person may export: the least of what
-// its tables give. SQL may read any table that it is allowed: where it is held
-// to those, it is the least of them, and elsewhere of all of the database.
+// its tables give. SQL may read any table that it is allowed: where the gate or the
+// engine tells which those are, it is the least of them, and elsewhere of all of the database.
 func (p *prepared) download() permission.Level {
 	least := permission.Full
-	if d := p.graph.Catalog().Database(p.database); p.statement.Native() && (d == nil || !d.Governs) {
+	if d := p.graph.Catalog().Database(p.database); p.statement.Native() && p.statement.Role() == "" && (d == nil || !d.Governs) {
 		for t := range p.graph.Catalog().Tables(p.database) {
 			if t.Active() {
 				least = min(least, p.access.Download(t.ID))

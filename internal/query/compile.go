@@ -42,6 +42,8 @@ type compiler struct {
 	calm      bool       // see Boundary.Calm
 	readable  []readable // what SQL of people may read, where the engine holds it to that
 	open      bool       // that is all of the database, whole
+	role      string     // as which the statement runs
+	roled     bool       // that was decided for some table
 	aliases   int
 	depth     int
 	work      int
@@ -144,7 +146,7 @@ func (c *compiler) statement(sql fragment) (Statement, error) {
 		return Statement{}, &Error{Path: "query", Message: fmt.Sprintf("there are %d values in it; at most %d can be bound", n, maxArgs)}
 	}
 	st := Statement{database: c.database, engine: c.Dialect.engine(), revision: c.Access.Graph().Revision(),
-		limit: int(min(int64(c.MaxRows), rowLimit)), native: c.sql, sandboxed: c.sandboxed}
+		limit: int(min(int64(c.MaxRows), rowLimit)), native: c.sql, sandboxed: c.sandboxed, role: c.role}
 	st.sql, st.args = sql.render(c.Dialect, c.risky)
 	var gated func(*Statement) error
 	switch _, attaches := c.Dialect.dialect.(attaching); {

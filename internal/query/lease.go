@@ -136,6 +136,11 @@ func (c *compiler) hold(on *catalog.Database) (held bool, err error) {
 	if err != nil {
 		return false, nil //nolint:nilerr // an engine without SQL holds none
 	}
+	if catalog.TakesRoles(on.Engine) {
+		if held, err := c.holdRole(); held || err != nil {
+			return held, err
+		}
+	}
 	_, attaches := d.dialect.(attaching)
 	_, leases := d.dialect.(leasing)
 	switch {
@@ -177,6 +182,9 @@ func (c *compiler) hiddenTable() catalog.TableID {
 // gated sends a statement through the gate, which puts the views in the place
 // of the tables that it names.
 func (c *compiler) gated(st *Statement) error {
+	if c.role != "" {
+		return c.gatedAs(st)
+	}
 	c.calm = c.boundary.Calm != nil && c.boundary.Calm(st.sql)
 	used := map[catalog.TableID]View{}
 	var broken error // of a policy

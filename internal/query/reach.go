@@ -147,11 +147,6 @@ func (c *compiler) mayMix() error {
 	if !c.sql {
 		return nil
 	}
-	refused := func(right permission.Right, on permission.Object, why string) error {
-		d := c.Access.Explain(right, on)
-		d.Allowed, d.Reasons = false, append(slices.Clone(d.Reasons), permission.Reason{Note: why})
-		return &permission.DeniedError{Decision: d}
-	}
 	on := permission.ADatabase(c.database)
 	d := c.catalog().Database(c.database)
 	if d == nil {
@@ -161,10 +156,10 @@ func (c *compiler) mayMix() error {
 		return err
 	}
 	if c.sandboxed {
-		return refused(permission.QueryNatively, on, "SQL cannot stand beside rows that are hidden from the person")
+		return c.refused(permission.QueryNatively, on, "SQL cannot stand beside rows that are hidden from the person")
 	}
 	if t := c.hiddenTable(); t != 0 {
-		return refused(c.right(), permission.ATable(t), "SQL on this engine can read every table of the database, all rows of it")
+		return c.refused(c.right(), permission.ATable(t), "SQL on this engine can read every table of the database, all rows of it")
 	}
 	return nil
 }

@@ -53,6 +53,10 @@ type Source struct {
 	// it, or an error that tells people why it is not in force; it is asked
 	// where it is needed. Without it such SQL is refused.
 	Boundary func() (*Boundary, error)
+	// Gate is for SQL of people who are seen as a database role, which needs no
+	// boundary to be set up: only Base and Gate of it are used. Without it such
+	// SQL is refused.
+	Gate func() (*Boundary, error)
 	// MaxRows is the row limit; a limit of the question can only lower it.
 	MaxRows int
 }

@@ -24,6 +24,7 @@ type Statement struct {
 	views     []View
 	maskKey   string
 	leased    bool
+	role      string
 	open      bool
 	form      string
 	formArgs  []any
@@ -98,9 +99,9 @@ func (s Statement) Limit() int { return s.limit }
 // are sorted by the ids of their tables.
 func (s Statement) Views() []View { return slices.Clone(s.views) }
 
-// SameViews tells whether two statements may read the same.
+// SameViews tells whether two statements may read the same, as the same role.
 func (s Statement) SameViews(o Statement) bool {
-	return s.maskKey == o.maskKey && s.open == o.open && s.leased == o.leased && slices.EqualFunc(s.views, o.views, func(a, b View) bool { return a.Key() == b.Key() })
+	return s.maskKey == o.maskKey && s.open == o.open && s.leased == o.leased && s.role == o.role && slices.EqualFunc(s.views, o.views, func(a, b View) bool { return a.Key() == b.Key() })
 }
 
 // MaskKey is the secret with which the views hash; "" when none does.
@@ -109,6 +110,10 @@ func (s Statement) MaskKey() string { return s.maskKey }
 // Leased tells that the views stay in the database, and that the statement is
 // for a login to which a lease opens them.
 func (s Statement) Leased() bool { return s.leased }
+
+// Role is the role inside of the database that it must run as; "" for the
+// connection's own. Native SQL under a role was read and printed by the gate.
+func (s Statement) Role() string { return s.role }
 
 // Open tells of a native statement with views that nothing of the database is
 // hidden from the person: the engine's words may be told.

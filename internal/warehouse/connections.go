@@ -46,6 +46,7 @@ type task struct {
 	leased *leased         // for SQL of people on servers
 	key    string          // with which the views hash
 	open   bool            // nothing of the database is hidden from the person
+	role   string          // that it runs as; "" for the connection's own
 	zone   *time.Location  // of the session; nil is UTC
 }
 

@@ -21,9 +21,10 @@ const (
 	TimedOut              // the time for the statement was up
 	Cancelled             // whoever asked went away
 	Unusable              // there is no connection: wrong details, no rights, or it was lost
+	NoRole                // the connection cannot take the role that the statement must run as
 )
 
-var kindNames = [...]string{"failed", "denied", "invalid", "timed out", "cancelled", "unusable"}
+var kindNames = [...]string{"failed", "denied", "invalid", "timed out", "cancelled", "unusable", "no role"}
 
 func (k Kind) String() string {
 	if int(k) < len(kindNames) {

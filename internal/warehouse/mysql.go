@@ -164,6 +164,8 @@ type mysqlConn struct {
 	views    []stayingView
 	done     func()
 	gone     func() // a view is not there any more
+
+	role string // that the statement runs as; "" for the login's own
 }
 
 // meter is a connection to a server that bounds how much is read for one row:
@@ -276,8 +278,8 @@ func unknownVariable(err error) bool {
 
 func (c *mysqlConn) run(ctx context.Context, t task) (*Rows, error) {
 	return c.begun(ctx, t, func() error {
-		if !t.native {
-			return nil
+		if err := c.assume(ctx, t); err != nil || !t.native {
+			return err
 		}
 		if err := c.exec(ctx, "START TRANSACTION READ ONLY"); err != nil {
 			return c.judge(ctx, err)
@@ -312,7 +314,7 @@ func (c *mysqlConn) begun(ctx context.Context, t task, ready func() error, done 
 			r.end()
 		}
 	}()
-	c.busy, begins, c.done = true, true, done
+	c.busy, begins, c.done, c.role = true, true, done, t.role
 	if c.sql, c.views = t.sql, nil; t.leased != nil {
 		c.views = t.leased.views
 	}
@@ -346,9 +348,9 @@ func (c *mysqlConn) judge(ctx context.Context, err error) *Error {
 		}
 		return lost(err)
 	}
-	if c.boundary != "" {
+	if c.boundary != "" || c.role != "" {
 		own := *c
-		own.boundary = ""
+		own.boundary, own.role = "", ""
 		e := own.judge(ctx, err)
 		c.broken = own.broken
 		return c.judgeLeased(e, my)

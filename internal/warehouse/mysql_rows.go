@@ -108,8 +108,9 @@ func (r *mysqlRows) end() {
 		r.over = errors.Is(r.raw.Next(r.dest), io.EOF)
 	}
 	// What SQL of people leaves behind in a session - locks, variables - stays
-	// until the connection ends: the driver has no way to reset one.
-	c.broken = c.broken || r.native
+	// until the connection ends: the driver has no way to reset one. So does a
+	// role.
+	c.broken = c.broken || r.native || c.role != ""
 	if !r.over || r.ctx.Err() != nil {
 		// The driver would read all that is left.
 		c.kill()

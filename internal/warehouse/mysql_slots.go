@@ -65,7 +65,8 @@ func (c *mysqlConn) runLeased(ctx context.Context, t task, views string, ready f
 	}, done)
 }
 
-// judgeLeased is an error of SQL that is held to views as its person may know it.
+// judgeLeased is an error of SQL that is held to views or to a role as its
+// person may know it.
 func (c *mysqlConn) judgeLeased(e *Error, my *mysql.MySQLError) *Error {
 	say := func(kind Kind, message string) *Error { return failed(kind, message, e) }
 	state := string(my.SQLState[:2])
@@ -73,7 +74,9 @@ func (c *mysqlConn) judgeLeased(e *Error, my *mysql.MySQLError) *Error {
 	case e.Kind == TimedOut || e.Kind == Unusable:
 		return e
 	case my.Number == 1146, my.Number == 1356: // no such view, or one over what has gone
-		c.gone()
+		if c.gone != nil {
+			c.gone()
+		}
 		return say(Denied, wrongNames)
 	case e.Kind == Denied:
 		return say(Denied, wrongNames)

@@ -142,6 +142,8 @@ type postgresConn struct {
 	views    []stayingView
 	done     func()
 	gone     func() // a view is not there any more
+
+	role string // that the statement runs as; "" for the login's own
 }
 
 func (c *postgresConn) alive(ctx context.Context, idle time.Duration) bool {
@@ -223,7 +225,7 @@ func (c *postgresConn) begin(ctx context.Context, isolation string, zone *time.L
 // rollback ends the transaction. After SQL that a person wrote everything that
 // such SQL can leave behind in a session goes too: locks, settings, listening.
 func (c *postgresConn) rollback(ctx context.Context, native bool) {
-	c.busy = false
+	c.busy, c.role = false, ""
 	if c.done != nil {
 		defer c.done()
 		c.done = nil
@@ -248,7 +250,7 @@ func (c *postgresConn) rollback(ctx context.Context, native bool) {
 }
 
 func (c *postgresConn) run(ctx context.Context, t task) (*Rows, error) {
-	return c.begun(ctx, t, "read committed", func() error { return nil }, nil)
+	return c.begun(ctx, t, "read committed", func() error { return c.assume(ctx, t) }, nil)
 }
 
 // begun runs a statement in a transaction of its own, in which ready is called
@@ -275,7 +277,7 @@ func (c *postgresConn) begun(ctx context.Context, t task, isolation string, read
 	if ctx.Err() != nil {
 		return nil, ended(ctx, nil)
 	}
-	c.busy, begins, c.done = true, true, done
+	c.busy, begins, c.done, c.role = true, true, done, t.role
 	if c.sql, c.views = t.sql, nil; t.leased != nil {
 		c.views = t.leased.views
 	}
@@ -318,9 +320,9 @@ func (c *postgresConn) judge(ctx context.Context, err error) *Error {
 		}
 		return lost(err)
 	}
-	if c.boundary != "" {
+	if c.boundary != "" || c.role != "" {
 		own := *c
-		own.boundary = ""
+		own.boundary, own.role = "", ""
 		e := own.judge(ctx, err)
 		c.broken = own.broken
 		return c.judgeLeased(e, pg)

@@ -45,14 +45,17 @@ func (c *postgresConn) runLeased(ctx context.Context, t task, views string, read
 	return r, err
 }
 
-// judgeLeased is an error of SQL that is held to views as its person may know it.
+// judgeLeased is an error of SQL that is held to views or to a role as its
+// person may know it.
 func (c *postgresConn) judgeLeased(e *Error, pg *pgconn.PgError) *Error {
 	say := func(kind Kind, message string) *Error { return failed(kind, message, e) }
 	switch {
 	case e.Kind == TimedOut || e.Kind == Unusable:
 		return e
 	case pg.Code == "42P01":
-		c.gone()
+		if c.gone != nil {
+			c.gone()
+		}
 		return say(Denied, wrongNames)
 	case pg.Code == "42501", pg.Code[:2] == "25":
 		return say(Denied, wrongNames)

@@ -313,7 +313,7 @@ func (k *keeper[C]) forget() {
 // tellable tells whether the engine's words about a statement can be told: they
 // cite nothing but what stands in the statement, and no name of the boundary's.
 func tellable(message, quote, sql, boundary string, views []stayingView) bool {
-	if strings.Contains(message, boundary) {
+	if boundary != "" && strings.Contains(message, boundary) {
 		return false
 	}
 	for _, v := range views {

@@ -231,6 +231,9 @@ func (c *sqliteConn) run(ctx context.Context, t task) (_ *Rows, err error) {
 	if c.busy || c.broken {
 		return nil, errors.New("warehouse: the connection is in use")
 	}
+	if t.role != "" {
+		return nil, errors.New("warehouse: SQLite has no roles")
+	}
 	if t.native {
 		if err := single(t.sql); err != nil {
 			return nil, err

@@ -254,7 +254,10 @@ func (c *Conn) Run(ctx context.Context, s query.Statement, zone *time.Location) 
 	if (l != nil) != c.slot {
 		return nil, fmt.Errorf("warehouse: leased is %v of a statement and %v of its connection", l != nil, c.slot)
 	}
-	t := task{sql: s.SQL(), args: s.Args(), native: s.Native(), tables: map[string]bool{}, zone: zone,
+	if l != nil && s.Role() != "" {
+		return nil, fmt.Errorf("warehouse: a statement that is leased and runs as a role")
+	}
+	t := task{sql: s.SQL(), role: s.Role(), args: s.Args(), native: s.Native(), tables: map[string]bool{}, zone: zone,
 		leased: l, views: viewsOf(s), key: s.MaskKey(), open: s.Open()}
 	for _, table := range s.Tables() {
 		if table.Schema == "" { // SQLite has no schemas, and nobody else looks
