@@ -74,12 +74,16 @@ func (a Access) seenAs(r table, t *catalog.Table) (role string) {
 // gives the level for it.
 func (a Access) natively(d *catalog.Database, tr *trace) bool {
 	role, some := "", false
+	var closed *catalog.Table // as no role can be told for it
 	for t := range a.g.Catalog().Tables(d.ID) {
 		if !t.Active() {
 			continue
 		}
 		r := a.resolve(t, nil)
 		if !a.open(r, t, nil) {
+			if r.view == Impersonated {
+				closed = t
+			}
 			continue
 		}
 		is := a.seenAs(r, t)
@@ -92,6 +96,9 @@ func (a Access) natively(d *catalog.Database, tr *trace) bool {
 	case role != "":
 		return true
 	case a.wholeImpersonated(d.ID) && !catalog.Governs(d.Engine): // nothing would hold the SQL
+		if closed != nil && tr != nil {
+			a.open(a.resolve(closed, nil), closed, tr)
+		}
 		return tr.because("the person sees the database as a database role, and no table of it is open to them as one")
 	case d.Governs:
 		return a.opens(d.ID, tr)
