@@ -1,11 +1,11 @@
 package api
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -55,8 +55,8 @@ type graphBody struct {
 	Force    bool        `json:"force"`
 	Complete Opt[string] `json:"complete"`
 	// Policies are written in the transaction of the levels.
-	Sandboxes      []sandboxBody `json:"sandboxes"`
-	Impersonations Array         `json:"impersonations"`
+	Sandboxes      []sandboxBody       `json:"sandboxes"`
+	Impersonations []impersonationBody `json:"impersonations"`
 
 	heard *heard
 }
@@ -67,8 +67,11 @@ type graphAnswer struct {
 	Groups   *tree   `json:"groups,omitempty"`
 	Mode     string  `json:"mode,omitempty"`
 	// Sandboxes are the policies that the body named.
-	Sandboxes []policyWire         `json:"sandboxes,omitempty"`
-	Warnings  []permission.Warning `json:"warnings,omitempty"`
+	Sandboxes []policyWire `json:"sandboxes,omitempty"`
+	// Impersonations are those of the groups and databases that are asked for,
+	// or that the body named.
+	Impersonations []impersonationWire  `json:"impersonations,omitempty"`
+	Warnings       []permission.Warning `json:"warnings,omitempty"`
 }
 
 func (q *graphQuery) dialect() (dialect, error) {
@@ -88,7 +91,7 @@ func (a *API) getGraph(r *request) (any, error) {
 	}
 	g := a.store.Graph()
 	r.w.Header().Set("ETag", etag(int64(g.Revision())))
-	return graphAnswer{Revision: int64(g.Revision()), Complete: d}.streamed(func(o *graphOut) error { return o.all(g, d, &a.texts) }), nil
+	return graphAnswer{Revision: int64(g.Revision()), Complete: d, Impersonations: impersonationsOf(g, 0, 0)}.streamed(func(o *graphOut) error { return o.all(g, d, &a.texts) }), nil
 }
 
 func etag(revision int64) string { return fmt.Sprintf("%q", strconv.FormatInt(revision, 10)) }
@@ -102,7 +105,7 @@ func (a *API) getGroupGraph(r *request) (any, error) {
 	if g.Group(id) == nil {
 		return nil, store.ErrNotFound
 	}
-	return graphAnswer{Revision: int64(g.Revision())}.groups(g, d, id), nil
+	return graphAnswer{Revision: int64(g.Revision()), Impersonations: impersonationsOf(g, id, 0)}.groups(g, d, id), nil
 }
 
 // groups streams the answer with the groups that are named.
@@ -130,7 +133,7 @@ func (a *API) getDatabaseGraph(r *request) (any, error) {
 	if g.Catalog().Database(db) == nil {
 		return nil, store.ErrNotFound
 	}
-	return graphAnswer{Revision: int64(g.Revision())}.streamed(func(o *graphOut) error {
+	return graphAnswer{Revision: int64(g.Revision()), Impersonations: impersonationsOf(g, 0, db)}.streamed(func(o *graphOut) error {
 		m := newEmitter(g)
 		for id := range groupsOn(g, db) {
 			m.read(id, db)
@@ -239,9 +242,6 @@ func (a *API) readGraphBody(r *request) error {
 
 func (a *API) putGraph(r *request) (any, error) {
 	body, q := bodyOf[graphBody](r), queryOf[graphPutQuery](r)
-	if hasItems(body.Impersonations) {
-		return nil, message{http.StatusBadRequest, "impersonations are not taken by this version: it sets up no roles in databases."}
-	}
 	policies, err := a.sandboxes(r, body.Sandboxes)
 	if err != nil {
 		return nil, err
@@ -255,13 +255,19 @@ func (a *API) putGraph(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	seenAs, err := impersonationEdits(base, body.Impersonations)
+	if err != nil {
+		return nil, err
+	}
+	var made []permission.Edit
 	body.heard.against(base)
 	g, warnings, err := a.changeGraph(r, base, force, func(current *permission.Graph) ([]permission.Edit, error) {
 		edits, err := body.heard.edits(r, current, complete)
 		if err != nil {
 			return nil, err
 		}
-		return policies.edits(r, current, edits)
+		made, err = policies.edits(r, current, append(edits, seenAs...))
+		return made, err
 	})
 	if err != nil {
 		return nil, err
@@ -270,8 +276,9 @@ func (a *API) putGraph(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	warnings = append(warnings, more...)
-	answer := graphAnswer{Revision: int64(g.Revision()), Mode: "partial", Sandboxes: echo, Warnings: warnings}
+	roles, about := impersonations(g, impersonated(made))
+	warnings = slices.Concat(warnings, more, about)
+	answer := graphAnswer{Revision: int64(g.Revision()), Mode: "partial", Sandboxes: echo, Impersonations: roles, Warnings: warnings}
 	if complete != "" {
 		answer.Mode = "complete"
 	}
@@ -320,11 +327,6 @@ func (r *request) merge(base, current *permission.Graph, edits []permission.Edit
 	}
 	changes, warnings := d.Changes()
 	return changes, warnings, nil
-}
-
-func hasItems(a Array) bool {
-	var items []json.RawMessage
-	return json.Unmarshal(a, &items) == nil && len(items) > 0
 }
 
 // completeness decides whether leaving out revokes. A body that carries the

@@ -41,7 +41,8 @@ func (a graphAnswer) streamed(each func(*graphOut) error) stream {
 			name string
 			of   any
 			some bool
-		}{{"sandboxes", a.Sandboxes, len(a.Sandboxes) > 0}, {"warnings", a.Warnings, len(a.Warnings) > 0}} {
+		}{{"sandboxes", a.Sandboxes, len(a.Sandboxes) > 0}, {"impersonations", a.Impersonations, len(a.Impersonations) > 0},
+			{"warnings", a.Warnings, len(a.Warnings) > 0}} {
 			if !list.some {
 				continue
 			}

@@ -19,25 +19,26 @@ type patchBody struct {
 // patchChange is one edit of the data graph. Without schema and table it is
 // about the whole database. strict, governed and shared are of no group.
 type patchChange struct {
-	Op          string      `json:"op"` // set (default), grant, sandbox, policy, revoke, strict, governed, shared
+	Op          string      `json:"op"` // set (default), grant, sandbox, policy, impersonation, revoke, strict, governed, shared
 	Group       ID          `json:"group_id"`
 	Database    ID          `json:"database_id" rule:"required,positive"`
 	Schema      Opt[string] `json:"schema"`
 	Table       Opt[ID]     `json:"table_id"`
-	Kind        string      `json:"kind"`  // view-data, ...; for set and revoke
-	Level       Opt[string] `json:"level"` // null is none; for set
-	On          Opt[bool]   `json:"on"`    // for strict, governed, shared; true if not given
+	Kind        string      `json:"kind"`      // view-data, ...; for set and revoke
+	Level       Opt[string] `json:"level"`     // null is none; for set
+	On          Opt[bool]   `json:"on"`        // for strict, governed, shared; true if not given
+	Attribute   Opt[string] `json:"attribute"` // for impersonation
 	policyParts             // for policy, in place of the one that may be there
 }
 
-var patchOps = map[string]permission.Op{"": permission.OpSet, "set": permission.OpSet, "grant": permission.OpGrant, "sandbox": permission.OpSandbox, "policy": permission.OpPolicy, "revoke": permission.OpRevoke,
+var patchOps = map[string]permission.Op{"": permission.OpSet, "set": permission.OpSet, "grant": permission.OpGrant, "sandbox": permission.OpSandbox, "policy": permission.OpPolicy, "impersonation": permission.OpImpersonate, "revoke": permission.OpRevoke,
 	"strict": permission.OpStrict, "governed": permission.OpGovern, "shared": permission.OpShare}
 
 func (c patchChange) edit() (permission.Edit, error) {
 	e := permission.Edit{Group: permission.GroupID(c.Group), Database: catalog.DatabaseID(c.Database)}
 	var ok bool
 	if e.Op, ok = patchOps[c.Op]; !ok {
-		return e, fmt.Errorf("op: %q is no operation; it is one of set, grant, sandbox, policy, revoke, strict, governed, shared", c.Op)
+		return e, fmt.Errorf("op: %q is no operation; it is one of set, grant, sandbox, policy, impersonation, revoke, strict, governed, shared", c.Op)
 	}
 	e.On = c.On.Value || !c.On.Set || c.On.Null
 	if t, ok := c.Table.Get(); ok {
@@ -64,6 +65,15 @@ func (c patchChange) edit() (permission.Edit, error) {
 		return e, nil
 	}
 	var err error
+	if e.Op == permission.OpImpersonate {
+		if e.Scope.Depth != permission.OfDatabase {
+			return e, errors.New("table_id: an impersonation is for a whole database")
+		}
+		if e.Attribute, err = attributeOf(c.Attribute); err != nil {
+			err = fmt.Errorf("attribute: %w", err)
+		}
+		return e, err
+	}
 	if e.Kind, err = permission.ParseKind(c.Kind); err != nil || e.Kind == permission.Collection {
 		return e, fmt.Errorf("kind: %q is not a kind of the data graph; it is one of view-data, create-queries, download, data-model, details", c.Kind)
 	}
@@ -115,7 +125,8 @@ func (a *API) patchGraph(r *request) (any, error) {
 		return nil, err
 	}
 	slices.Sort(ids)
-	answer := graphAnswer{Revision: int64(g.Revision()), Mode: "partial", Sandboxes: echo, Warnings: append(warnings, more...)}
+	roles, about := impersonations(g, impersonated(edits))
+	answer := graphAnswer{Revision: int64(g.Revision()), Mode: "partial", Sandboxes: echo, Impersonations: roles, Warnings: slices.Concat(warnings, more, about)}
 	return answer.groups(g, both, slices.Compact(ids)...), nil
 }
 

@@ -11,6 +11,7 @@ func routes() []Route {
 		peopleRoutes(),  // people, groups, memberships, API keys
 		graphRoutes(),   // the data and the collection permissions
 		policyRoutes(),  // which rows and columns of sandboxed tables
+		impersonationRoutes(),
 		explainRoutes(), // why, since when, and what waits for a decision
 		collectionRoutes(),
 		cardRoutes(), // saved questions
