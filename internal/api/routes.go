@@ -7,10 +7,10 @@ import "slices"
 // walk all routes. The nouns' files say what each does.
 func routes() []Route {
 	return slices.Concat(
-		serverRoutes(),  // set-up, sign-in, properties, settings, health, documents
-		peopleRoutes(),  // people, groups, memberships, API keys
-		graphRoutes(),   // the data and the collection permissions
-		policyRoutes(),  // which rows and columns of sandboxed tables
+		serverRoutes(), // set-up, sign-in, properties, settings, health, documents
+		peopleRoutes(), // people, groups, memberships, API keys
+		graphRoutes(),  // the data and the collection permissions
+		policyRoutes(), // which rows and columns of sandboxed tables
 		impersonationRoutes(),
 		explainRoutes(), // why, since when, and what waits for a decision
 		collectionRoutes(),

@@ -197,6 +197,11 @@ func TestQuestionsRunAsTheRoleOfTheirPerson(t *testing.T) {
 		if got, err := e.typed("SELECT amount FROM salaries"); err != nil || got != "[[4711]]" {
 			t.Errorf("the south reads %s, %v", got, err)
 		}
+		viewing := WithOrigin(t.Context(), Origin{Viewer: e.admin})
+		a := &answer{}
+		if _, err := e.door.Run(viewing, e.person, ask(e.mine()), a); err != nil || fmt.Sprint(a.rows) != "[[2]]" {
+			t.Errorf("an administrator who views as the person reads %v, %v", a.rows, err)
+		}
 		if shows := e.door.Shows(t.Context(), e.person, typed); shows {
 			t.Error("what is known of SQL that others ran is told")
 		}

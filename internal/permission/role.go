@@ -70,9 +70,26 @@ func (a Access) seenAs(r table, t *catalog.Table) (role string) {
 	return role
 }
 
+// Impersonated tells whether a group of the person sees the database as a
+// database role, whatever the others do.
+func (a Access) Impersonated(d catalog.DatabaseID) bool {
+	if a.u == nil || a.admin(nil) {
+		return false
+	}
+	for _, id := range a.u.groups {
+		if a.g.Cell(id, d, View, WholeDatabase()).Level == Impersonated {
+			return true
+		}
+	}
+	return false
+}
+
 // natively tells whether SQL of the person may run in a database, where a group
 // gives the level for it.
 func (a Access) natively(d *catalog.Database, tr *trace) bool {
+	if !a.Impersonated(d.ID) {
+		return a.held(d, tr)
+	}
 	role, some := "", false
 	var closed *catalog.Table // as no role can be told for it
 	for t := range a.g.Catalog().Tables(d.ID) {
@@ -100,7 +117,13 @@ func (a Access) natively(d *catalog.Database, tr *trace) bool {
 			a.open(a.resolve(closed, nil), closed, tr)
 		}
 		return tr.because("the person sees the database as a database role, and no table of it is open to them as one")
-	case d.Governs:
+	}
+	return a.held(d, tr)
+}
+
+// held is natively for who is seen as no role.
+func (a Access) held(d *catalog.Database, tr *trace) bool {
+	if d.Governs {
 		return a.opens(d.ID, tr)
 	}
 	return a.plain(d.ID, tr)

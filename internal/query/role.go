@@ -33,6 +33,9 @@ func (c *compiler) refused(right permission.Right, on permission.Object, why str
 // holdRole has the gate hold SQL to the role as which the person sees the
 // tables of the database. It is false where they see none as one.
 func (c *compiler) holdRole() (held bool, err error) {
+	if !c.Access.Impersonated(c.database) {
+		return false, nil
+	}
 	var open []readable
 	var rows []permission.Rows
 	var unmet error

@@ -30,6 +30,7 @@
 //	-- grants --        what is written at the beginning, a statement a line:
 //	                    Sales: view unrestricted, create query-builder on shop
 //	                    Sales: data level 2 on shop.public.*
+//	                    Sales: view impersonated by role on shop
 //	                    Sales: rows of shop.orders where organization_id = their organization_id
 //	                    Sales: curates "Finance"
 //	-- write --         what is done then: statements, and "add bob to Sales",

@@ -156,7 +156,7 @@ func (w *World) String() string {
 	}
 	var lines []string
 	for at, c := range w.Levels {
-		lines = append(lines, fmt.Sprintf("group %d internal %v database %d%s: %s %s wide %v at %d", at.Group, w.groups[at.Group].Internal, at.Database, at.Scope, at.Kind, at.Kind.Word(c.Level), c.Wide, c.At))
+		lines = append(lines, fmt.Sprintf("group %d internal %v database %d%s: %s %s wide %v at %d by %q", at.Group, w.groups[at.Group].Internal, at.Database, at.Scope, at.Kind, at.Kind.Word(c.Level), c.Wide, c.At, c.Attribute))
 	}
 	for at, c := range w.curators {
 		lines = append(lines, fmt.Sprintf("group %d collection %s: %s", at.group, at.collection, permission.Collection.Word(c.Level)))
