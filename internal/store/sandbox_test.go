@@ -92,7 +92,7 @@ func TestPoliciesOfBeforeGetIDs(t *testing.T) {
 		db := raw(t, c)
 		for _, statement := range []string{"drop index sandboxes_id", "alter table sandboxes drop column id", "delete from ids where kind = 'sandbox'",
 			"alter table query_runs drop column viewer_id", "alter table databases drop column governs",
-			"alter table databases drop column governance", "delete from goose_db_version where version_id >= 12"} {
+			"alter table databases drop column governance", "alter table data_grants drop column attribute", "delete from goose_db_version where version_id >= 12"} {
 			if _, err := db.Exec(statement); err != nil {
 				t.Fatal(err)
 			}
