@@ -83,7 +83,7 @@ func (d *Door) gate(ctx context.Context, id catalogID) (*query.Boundary, error) 
 	}
 	reads, ok := gates[db.Engine]
 	if !ok {
-		return nil, ErrNoBoundary
+		return nil, fmt.Errorf("databases of the engine %s have no roles", db.Engine)
 	}
 	return &query.Boundary{Base: nameOf(db), Gate: func(sql string, names func(schema, name string) (string, string, bool)) (string, error) {
 		return reads(sql, names)
