@@ -110,6 +110,14 @@ func appendTo(b []byte, change Change) []byte {
 					text(r.Mask.Unit)
 				}
 			}
+			if p := c.To.Policy; p.Card != 0 {
+				b = binary.AppendVarint(b, p.Card)
+				text(p.Seal)
+				for _, v := range p.Variables {
+					text(v.Variable)
+					text(v.Attribute)
+				}
+			}
 		}
 	case SetTableMark:
 		if c.To != (TableMark{}) {

@@ -42,6 +42,11 @@ func TestEveryPartOfTheStateIsInTheDigest(t *testing.T) {
 	policy := func(w ...permission.AttributeEquality) permission.Change {
 		return permission.SetSandbox{To: &permission.Sandbox{Group: 3, Table: 9, Policy: permission.Policy{Where: w}, At: 5}}
 	}
+	byCard := func(change func(*permission.Policy)) permission.Change {
+		p := permission.Policy{Card: 3, Seal: "s", Columns: []permission.ColumnRule{{Field: 4}}, Variables: []permission.AttributeVariable{{Variable: "v", Attribute: "org"}}}
+		change(&p)
+		return permission.SetSandbox{To: &permission.Sandbox{Group: 3, Table: 9, Policy: p, At: 5}}
+	}
 	seen := map[permission.Digest]permission.Change{}
 	all := []permission.Change{
 		permission.SetGroup{To: &permission.Group{ID: 3, Name: "Analysts", Since: 5}},
@@ -58,6 +63,17 @@ func TestEveryPartOfTheStateIsInTheDigest(t *testing.T) {
 		permission.SetCollection{To: &permission.CollectionNode{ID: 7, Name: "Reports", Parent: 4, Owner: 2}},
 	}
 	for _, c := range append(slices.Clone(all), impersonated, byRole, byPost) {
+		d := permission.Digest(0).After(c)
+		if as := seen[d]; as != nil {
+			t.Errorf("%s and %s have the digest %d", as, c, d)
+		}
+		seen[d] = c
+	}
+	for _, c := range []permission.Change{
+		byCard(func(*permission.Policy) {}), byCard(func(p *permission.Policy) { p.Card, p.Seal, p.Variables = 0, "", nil }), byCard(func(p *permission.Policy) { p.Card = 4 }),
+		byCard(func(p *permission.Policy) { p.Seal = "t" }), byCard(func(p *permission.Policy) { p.Variables = nil }),
+		byCard(func(p *permission.Policy) { p.Variables[0].Variable = "w" }), byCard(func(p *permission.Policy) { p.Variables[0].Attribute = "team" }),
+	} {
 		d := permission.Digest(0).After(c)
 		if as := seen[d]; as != nil {
 			t.Errorf("%s and %s have the digest %d", as, c, d)

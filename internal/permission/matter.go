@@ -148,13 +148,14 @@ func (p profile) exceeds(q profile) bool {
 
 // exceed tells whether r may hold a row, or a value in it, that is not in q.
 func (r Rows) exceed(q Rows) bool {
+	byCard := func(f Filter) bool { return f.Card != 0 }
 	switch {
-	case q.All():
-		return false
+	case q.All(): // a question can show what the table has not
+		return slices.ContainsFunc(r.filters, byCard)
 	case r.role != q.role: // what a role may see is not known
 		return r.all || len(r.filters) > 0
 	case q.all:
-		return false
+		return slices.ContainsFunc(r.filters, byCard)
 	case r.all:
 		return true
 	}
@@ -184,11 +185,14 @@ func (r Rows) mixes() bool {
 }
 
 func (f Filter) equal(g Filter) bool {
-	return f.All == g.All && slices.Equal(f.Where, g.Where) && slices.Equal(f.Columns, g.Columns) && (f.Columns == nil) == (g.Columns == nil)
+	return f.All == g.All && f.Card == g.Card && f.Seal == g.Seal && slices.Equal(f.Variables, g.Variables) && slices.Equal(f.Where, g.Where) && slices.Equal(f.Columns, g.Columns) && (f.Columns == nil) == (g.Columns == nil)
 }
 
 // within tells whether another filter is known to show all that f does.
 func (f Filter) within(g Filter) bool {
+	if f.Card != 0 || g.Card != 0 { // what another question shows is not known
+		return f.equal(g)
+	}
 	if !g.All && (f.All || !slices.Equal(f.Where, g.Where)) {
 		return false
 	}

@@ -151,6 +151,18 @@ func (s *scene) drawPolicy(t *rapid.T, tb *catalog.Table, where []permission.Att
 	if chance(t, 20, "all rows") {
 		p = permission.Policy{AllRows: true}
 	}
+	if chance(t, 20, "by a question") {
+		p.AllRows, p.Card, p.Seal = false, oneOf[int64](t, "question", 7, 8), oneOf(t, "seal", "a", "b")
+		if chance(t, 40, "variable") {
+			p.Variables = []permission.AttributeVariable{{Variable: oneOf(t, "variable", "x", "y"), Attribute: oneOf(t, "attribute", "organization", "region")}}
+		}
+		for _, f := range s.graph.Catalog().Fields(tb.ID) {
+			if !chance(t, 30, "hidden") {
+				p.Columns = append(p.Columns, permission.ColumnRule{Field: f.ID})
+			}
+		}
+		return p // without columns it is not known what it shows
+	}
 	if !chance(t, 35, "columns") {
 		return p
 	}

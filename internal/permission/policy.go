@@ -17,6 +17,21 @@ type Policy struct {
 	// Columns are the columns that are shown, by their ids; a column that is not
 	// among them is hidden, be it one that the table gets later. Nil shows all.
 	Columns []ColumnRule `json:"columns,omitzero"`
+	// Card is a saved question whose result stands in place of the table; 0 for
+	// none. Columns are those of the table that it had when the policy was saved,
+	// as they are, and Where is on them.
+	Card int64 `json:"card,omitempty"`
+	// Seal is what the question was then, with all that it is made of. While it is
+	// anything else the policy shows nothing.
+	Seal string `json:"seal,omitempty"`
+	// Variables are those of the question's SQL that take attributes.
+	Variables []AttributeVariable `json:"variables,omitempty"`
+}
+
+// AttributeVariable is a variable of SQL whose value is an attribute.
+type AttributeVariable struct {
+	Variable  string `json:"variable"`
+	Attribute string `json:"attribute"`
 }
 
 // AttributeEquality is one condition of a Policy: a field that must equal an
@@ -68,12 +83,18 @@ func (m Mask) Check() error {
 	return nil
 }
 
-// empty tells whether the policy shows no row.
-func (p Policy) empty() bool { return len(p.Where) == 0 && !p.AllRows }
+// empty tells whether the policy shows no row. A question whose columns are not
+// known shows none.
+func (p Policy) empty() bool {
+	if p.Card != 0 {
+		return p.Columns == nil
+	}
+	return len(p.Where) == 0 && !p.AllRows
+}
 
 // Equal tells whether two policies say the same.
 func (p Policy) Equal(o Policy) bool {
-	return p.AllRows == o.AllRows && slices.Equal(p.Where, o.Where) && slices.Equal(p.Columns, o.Columns) && (p.Columns == nil) == (o.Columns == nil)
+	return p.AllRows == o.AllRows && p.Card == o.Card && p.Seal == o.Seal && slices.Equal(p.Variables, o.Variables) && slices.Equal(p.Where, o.Where) && slices.Equal(p.Columns, o.Columns) && (p.Columns == nil) == (o.Columns == nil)
 }
 
 // Fields are the columns that the policy names.

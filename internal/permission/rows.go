@@ -27,11 +27,22 @@ type Rows struct {
 }
 
 // Filter is what one sandbox shows: the rows in which all of Where hold, or all
-// rows, and of those the columns.
+// rows, and of those the columns. With a Card they are not those of the table
+// but of the saved question, all of them when there is no Where; it is the only
+// filter then.
 type Filter struct {
-	All     bool
-	Where   []Equality
-	Columns []ColumnRule // nil for all
+	All       bool
+	Where     []Equality
+	Columns   []ColumnRule // nil for all
+	Card      int64
+	Seal      string // see Policy.Seal
+	Variables []VariableValue
+}
+
+// VariableValue is a variable of a Filter's saved question with its value.
+type VariableValue struct {
+	AttributeVariable
+	Value string // the attribute; see AttributeValues
 }
 
 // Equality is a field that must equal a value of the person's attribute.
@@ -103,8 +114,10 @@ func (a Access) rows(r table, t *catalog.Table) (rows Rows) {
 
 // filters collects the row conditions of the person's sandboxes on a table. It
 // tells whether some sandbox shows rows, and whether one is broken: it misses
-// its attribute, and then none counts.
+// its attribute, or is by a saved question and not the only one, as rows of a
+// table and of a question cannot be told apart. Then none counts.
 func (a Access) filters(t *catalog.Table, into *[]Filter, tr *trace) (found, broken bool) {
+	byCard := false
 	for _, gid := range a.u.groups {
 		gr, ok := a.g.groups.Get(gid)
 		if !ok {
@@ -124,7 +137,14 @@ func (a Access) filters(t *catalog.Table, into *[]Filter, tr *trace) (found, bro
 			}
 			continue
 		}
-		f := Filter{All: s.AllRows, Columns: s.Columns}
+		if found && (byCard || s.Card != 0) {
+			if tr != nil {
+				tr.because(fmt.Sprintf("several groups of the person have policies on the table, one of them by a saved question, which goes together with no other; group %d is one of them", gid))
+			}
+			return false, true
+		}
+		byCard = s.Card != 0
+		f := Filter{All: s.AllRows, Columns: s.Columns, Card: s.Card, Seal: s.Seal}
 		for _, w := range s.Where {
 			if f := a.g.Catalog().Field(w.Field); f == nil || f.Table != t.ID {
 				if tr != nil {
@@ -141,6 +161,18 @@ func (a Access) filters(t *catalog.Table, into *[]Filter, tr *trace) (found, bro
 			}
 			if into != nil {
 				f.Where = append(f.Where, Equality{w.Field, v})
+			}
+		}
+		for _, v := range s.Variables {
+			value := a.u.Attributes[v.Attribute]
+			if !hasValue(value) {
+				if tr != nil {
+					tr.because(fmt.Sprintf("the person has no value for the attribute %q that the sandbox of group %d needs", v.Attribute, gid))
+				}
+				return false, true
+			}
+			if into != nil {
+				f.Variables = append(f.Variables, VariableValue{v, value})
 			}
 		}
 		found = true

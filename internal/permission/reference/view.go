@@ -192,10 +192,17 @@ func (w *World) SandboxFilters(p permission.UserID, t catalog.Table) (filters []
 		}
 		// Sandboxed without a policy, or with an empty one, contributes nothing.
 		pol, has := w.Policies[Policy{g, t.ID}]
-		if !has || len(pol.Where) == 0 && !pol.AllRows {
+		shows := len(pol.Where) > 0 || pol.AllRows
+		if pol.Card != 0 {
+			shows = pol.Columns != nil
+		}
+		if !has || !shows {
 			continue
 		}
-		filter := permission.Filter{All: pol.AllRows, Columns: pol.Columns}
+		filter := permission.Filter{All: pol.AllRows, Columns: pol.Columns, Card: pol.Card, Seal: pol.Seal}
+		for _, v := range pol.Variables {
+			filter.Variables = append(filter.Variables, permission.VariableValue{AttributeVariable: v, Value: w.People[p].Attributes[v.Attribute]})
+		}
 		for _, eq := range pol.Where {
 			// A condition on a column that is not there cannot be kept: refuse.
 			if f, there := w.fields[eq.Field]; !there || f.Table != t.ID {
@@ -204,12 +211,19 @@ func (w *World) SandboxFilters(p permission.UserID, t catalog.Table) (filters []
 			// A missing or empty attribute is a refusal, also when another
 			// sandbox would have been satisfied.
 			value := w.People[p].Attributes[eq.Attribute]
-			if value == "" || value == "\x1f" || strings.HasSuffix(value, "\x1f") || strings.Contains(value, "\x1f\x1f") {
+			if lacking(value) {
 				return nil, false
 			}
 			filter.Where = append(filter.Where, permission.Equality{Field: eq.Field, Value: value})
 		}
+		if slices.ContainsFunc(filter.Variables, func(v permission.VariableValue) bool { return lacking(v.Value) }) {
+			return nil, false
+		}
 		filters = append(filters, filter)
+	}
+	// A saved question goes together with no other sandbox: refuse.
+	if len(filters) > 1 && slices.ContainsFunc(filters, func(f permission.Filter) bool { return f.Card != 0 }) {
+		return nil, false
 	}
 	return filters, len(filters) > 0
 }
@@ -239,6 +253,11 @@ func (w *World) Role(p permission.UserID, t catalog.Table) (role string, ok bool
 }
 
 var roleNames = regexp.MustCompile(`^[A-Za-z0-9_$-]{1,63}$`)
+
+// lacking: an attribute that is missing or empty, or a list with an empty item.
+func lacking(value string) bool {
+	return value == "" || value == "\x1f" || strings.HasSuffix(value, "\x1f") || strings.Contains(value, "\x1f\x1f")
+}
 
 // opens: the rows of the table reach the person by a level, be it some rows.
 func (w *World) opens(p permission.UserID, t catalog.Table) bool {
