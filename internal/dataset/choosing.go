@@ -177,7 +177,7 @@ func (d *Door) inPlaces(ctx context.Context, w *choosing) (all []source, err err
 		if err != nil || q == nil { // no value can be as asked for
 			continue
 		}
-		may := query.Source{Access: w.access, Saved: true, Card: d.cards(ctx, w.access), Snippet: d.snippets(ctx, nil)}
+		may := query.Source{Access: w.access, Saved: true, Card: d.cards(ctx, w.access), Snippet: d.snippets(ctx, nil), Policy: d.standIns(ctx)}
 		if query.Allowed(q, may) != nil {
 			continue
 		}

@@ -83,6 +83,9 @@ func (d *Door) answer(ctx context.Context, p prepared, err error) error {
 		return told
 	case errors.As(err, &engine):
 		sees := p.access.Can(permission.QueryNatively, permission.ADatabase(p.database))
+		if len(p.statement.Below()) > 0 { // the words may be about a question that the person may not read
+			sees = all
+		}
 		switch engine.Kind {
 		case warehouse.Denied:
 			return &QueryError{MissingPermissions, say(sees, engine.Message, refusal), err}

@@ -65,6 +65,13 @@ func (p *prepared) key(db store.Database) (keptKey, error) {
 		}
 		tables = append(tables, x)
 	}
+	for _, t := range p.statement.Below() { // that all of it is read is the policies' to say
+		x := policed{Table: t, Since: p.graph.Catalog().Table(t.ID).Since, All: true}
+		for _, f := range p.graph.Catalog().Fields(t.ID) {
+			x.Fields = append(x.Fields, *f)
+		}
+		tables = append(tables, x)
+	}
 	var args []string // with their types: 1 is not "1"
 	for _, a := range p.statement.Args() {
 		args = append(args, fmt.Sprintf("%T %v", a, a))

@@ -147,16 +147,21 @@ func (d *Door) cards(ctx context.Context, access permission.Access) func(int64) 
 		case err != nil:
 			return nil, err
 		}
-		q, err := query.Parse(card.DatasetQuery)
-		if err != nil {
-			return nil, fmt.Errorf("card %d: %w", id, err)
-		}
-		found := &query.Card{ID: card.ID, Name: card.Name, Query: q, Collection: card.Collection}
-		if q.Native() {
-			found.Columns = savedColumns(card.ResultMetadata)
-		}
-		return found, nil
+		return asSource(card)
 	}
+}
+
+// asSource is a saved question as others stand on it.
+func asSource(card store.Card) (*query.Card, error) {
+	q, err := query.Parse(card.DatasetQuery)
+	if err != nil {
+		return nil, fmt.Errorf("card %d: %w", card.ID, err)
+	}
+	found := &query.Card{ID: card.ID, Name: card.Name, Query: q, Collection: card.Collection}
+	if q.Native() {
+		found.Columns = savedColumns(card.ResultMetadata)
+	}
+	return found, nil
 }
 
 // snippets is how a question finds the SQL that people share. It is shared with

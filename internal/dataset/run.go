@@ -174,7 +174,7 @@ func (d *Door) source(ctx context.Context, p *prepared) (query.Source, error) {
 		return query.Source{}, err
 	}
 	p.zone = calendar.zone
-	s := query.Source{Access: p.access, Saved: p.saved, Card: d.cards(ctx, p.access), Snippet: d.snippets(ctx, &p.snippets),
+	s := query.Source{Access: p.access, Saved: p.saved, Card: d.cards(ctx, p.access), Snippet: d.snippets(ctx, &p.snippets), Policy: d.standIns(ctx),
 		Now: p.at.In(p.zone), FirstDay: calendar.week, MaxRows: p.ask.limit(p.query), MaskKey: d.store.MaskKey(p.database)}
 	database := p.database
 	s.Boundary = func() (*query.Boundary, error) { return d.held(ctx, database) }

@@ -51,7 +51,7 @@ func (d *Door) CanFilter(ctx context.Context, who permission.UserID, card store.
 	access := d.store.Graph().AccessOf(who)
 	if !q.Native() {
 		values, err := q.Values(by)
-		if err != nil || query.Allowed(values, query.Source{Access: access, Card: d.cards(ctx, access), Snippet: d.snippets(ctx, nil)}) != nil {
+		if err != nil || query.Allowed(values, query.Source{Access: access, Card: d.cards(ctx, access), Snippet: d.snippets(ctx, nil), Policy: d.standIns(ctx)}) != nil {
 			return false
 		}
 	}
@@ -116,7 +116,7 @@ func (d *Door) veiled(ctx context.Context, p prepared) bool {
 func (d *Door) allowed(ctx context.Context, who permission.UserID, card store.Card, saved bool) bool {
 	access := d.store.Graph().AccessOf(who)
 	q, err := query.Parse(card.DatasetQuery)
-	return err == nil && query.Allowed(q, query.Source{Access: access, Saved: saved, Card: d.cards(ctx, access), Snippet: d.snippets(ctx, nil)}) == nil
+	return err == nil && query.Allowed(q, query.Source{Access: access, Saved: saved, Card: d.cards(ctx, access), Snippet: d.snippets(ctx, nil), Policy: d.standIns(ctx)}) == nil
 }
 
 // Reach is what a card's question reads, as far as the person may read the

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -31,19 +32,21 @@ type compiler struct {
 	cards     map[int64]*Card
 	snippets  map[snippetRef]*native
 	sandboxed bool
-	sql       bool       // SQL typed by a person is in it
-	keyed     bool       // the key of hashes is among its values
-	hiding    bool       // a policy hides a column of a source
-	risky     bool       // see risk
-	judging   bool       // nothing is written: attributes are read as the engine of their table reads them
-	viewing   bool       // what is written is a view
-	overViews bool       // tables are views already: they are as the person sees them
-	boundary  *Boundary  // that holds SQL of people, on engines with leases
-	calm      bool       // see Boundary.Calm
-	readable  []readable // what SQL of people may read, where the engine holds it to that
-	open      bool       // that is all of the database, whole
-	role      string     // as which the statement runs
-	roled     bool       // that was decided for some table
+	sql       bool                      // SQL typed by a person is in it
+	keyed     bool                      // the key of hashes is among its values
+	hiding    bool                      // a policy hides a column of a source
+	risky     bool                      // see risk
+	judging   bool                      // nothing is written: attributes are read as the engine of their table reads them
+	viewing   bool                      // what is written is a view
+	overViews bool                      // tables are views already: they are as the person sees them
+	standing  bool                      // what is written stands in for a table
+	below     map[catalog.TableID]Table // what questions read that stand in for tables
+	boundary  *Boundary                 // that holds SQL of people, on engines with leases
+	calm      bool                      // see Boundary.Calm
+	readable  []readable                // what SQL of people may read, where the engine holds it to that
+	open      bool                      // that is all of the database, whole
+	role      string                    // as which the statement runs
+	roled     bool                      // that was decided for some table
 	aliases   int
 	depth     int
 	work      int
@@ -67,7 +70,7 @@ func start(q *Query, s Source) (*compiler, error) {
 		zone = time.UTC
 	}
 	return &compiler{Source: s, now: s.Now.In(zone), zone: zone, database: q.database,
-		scans: map[catalog.TableID]*scanned{}, cards: map[int64]*Card{}, snippets: map[snippetRef]*native{}}, nil
+		scans: map[catalog.TableID]*scanned{}, below: map[catalog.TableID]Table{}, cards: map[int64]*Card{}, snippets: map[snippetRef]*native{}}, nil
 }
 
 func (c *compiler) catalog() *catalog.Snapshot { return c.Access.Graph().Catalog() }
@@ -161,7 +164,8 @@ func (c *compiler) statement(sql fragment) (Statement, error) {
 			st.tables = append(st.tables, Table{id, scan.table.Schema, scan.table.Name})
 		}
 	}
-	slices.SortFunc(st.tables, func(a, b Table) int { return cmp.Compare(a.ID, b.ID) })
+	byID := func(a, b Table) int { return cmp.Compare(a.ID, b.ID) }
+	slices.SortFunc(st.tables, byID)
 	st.form, st.formArgs = st.sql, st.args
 	st.showForm = c.mayWriteSQL() && !c.keyed && (c.sql || !c.sandboxed)
 	if gated != nil {
@@ -169,6 +173,7 @@ func (c *compiler) statement(sql fragment) (Statement, error) {
 			return Statement{}, err
 		}
 	}
+	st.below = slices.SortedFunc(maps.Values(c.below), byID) // the gate asks for views
 	return st, nil
 }
 

@@ -33,6 +33,10 @@ type Source struct {
 	// it answers as for one that is not there: with an error, or nil and nil.
 	// The *Error of one that does not parse is passed on.
 	Card func(id int64) (*Card, error)
+	// Policy looks up the saved question of a policy, whoever may read it. For one
+	// that is not there it answers with nil and nil, or an *Error; other errors are
+	// passed on. Without it people with such a policy are refused.
+	Policy func(id int64) (*StandIn, error)
 	// Snippet looks up the SQL that people share by its id, whatever it is
 	// called by now, or where the question knows none (0) by its name; nil if
 	// there are none. One that the person may not read is an error, as one
@@ -63,9 +67,11 @@ type Source struct {
 
 // PolicyError is a sandbox that cannot be applied: the person's attribute is not
 // a value of the field that it is compared with, or a field cannot be masked as
-// the policy says. The question is refused.
+// the policy says, or a saved question cannot stand in for the table. The
+// question is refused.
 type PolicyError struct {
 	Attribute string // "" when it is about a mask
+	Card      int64  // of a policy by a saved question
 	User      permission.UserID
 	Table     catalog.TableID
 	Field     catalog.FieldID
@@ -73,6 +79,13 @@ type PolicyError struct {
 }
 
 func (e *PolicyError) Error() string {
+	if e.Card != 0 {
+		with := ""
+		if e.Attribute != "" {
+			with = fmt.Sprintf(" with the attribute %q", e.Attribute)
+		}
+		return fmt.Sprintf("the sandbox of user %d has question %d stand in for table %d, which is not possible%s: %s", e.User, e.Card, e.Table, with, e.Reason)
+	}
 	if e.Attribute == "" {
 		return fmt.Sprintf("the sandbox of user %d masks field %d of table %d in a way that is not possible: %s", e.User, e.Field, e.Table, e.Reason)
 	}

@@ -18,6 +18,7 @@ type Statement struct {
 	engine    string
 	revision  catalog.Revision
 	tables    []Table
+	below     []Table
 	limit     int
 	native    bool
 	sandboxed bool
@@ -123,9 +124,13 @@ func (s Statement) Open() bool { return s.open }
 // question they are those it does read.
 func (s Statement) Tables() []Table { return slices.Clone(s.tables) }
 
+// Below are the tables that are read, or may be, by saved questions that stand
+// in for others of the Tables. No right of the person on them is needed.
+func (s Statement) Below() []Table { return slices.Clone(s.below) }
+
 // Reads tells whether it may read the table of this schema and name.
 func (s Statement) Reads(schema, name string) bool {
-	return slices.ContainsFunc(s.tables, func(t Table) bool { return t.Schema == schema && t.Name == name })
+	return slices.ContainsFunc(slices.Concat(s.tables, s.below), func(t Table) bool { return t.Schema == schema && t.Name == name })
 }
 
 // NativeForm is the SQL as {"query": ..., "params": ...}, and whether the

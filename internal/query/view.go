@@ -176,6 +176,10 @@ func (c *compiler) readableOf(d Dialect, t *catalog.Table) (readable, error) {
 		r.view.parts = []viewPart{{text: "SELECT " + g.quote("t") + ".* FROM "}, {schema: true}, {text: "." + g.quote(t.Name) + " AS " + g.quote("t")}}
 		return r, nil
 	}
+	if attaches && slices.ContainsFunc(rows.Filters(), func(f permission.Filter) bool { return f.Card != 0 }) {
+		return readable{}, &PolicyError{User: c.Access.User(), Table: t.ID, Card: rows.Filters()[0].Card,
+			Reason: "SQL that people type cannot be held to a saved question on this engine; the query builder can"}
+	}
 	v := *c // its own, since what it notes is about the view alone
 	v.Dialect, v.viewing, v.keyed, v.overViews, v.risky = d, true, false, false, false
 	s, err := v.scanOf(t, rows, at)

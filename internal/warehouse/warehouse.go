@@ -28,6 +28,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -259,7 +260,7 @@ func (c *Conn) Run(ctx context.Context, s query.Statement, zone *time.Location) 
 	}
 	t := task{sql: s.SQL(), role: s.Role(), args: s.Args(), native: s.Native(), tables: map[string]bool{}, zone: zone,
 		leased: l, views: viewsOf(s), key: s.MaskKey(), open: s.Open()}
-	for _, table := range s.Tables() {
+	for _, table := range slices.Concat(s.Tables(), s.Below()) {
 		if table.Schema == "" { // SQLite has no schemas, and nobody else looks
 			t.tables[fold(table.Name)] = true
 		}
