@@ -149,6 +149,9 @@ func (c SetCollectionAccess) String() string {
 }
 
 func (c SetSandbox) String() string {
+	if c.To != nil && c.To.Card != 0 {
+		return fmt.Sprintf("sandbox table %d for group %d by question %d", c.To.Table, c.To.Group, c.To.Card)
+	}
 	switch {
 	case c.From == nil:
 		return fmt.Sprintf("sandbox table %d for group %d", c.To.Table, c.To.Group)

@@ -58,6 +58,10 @@ func TestAPolicyKeepsItsIDAndNoOtherGetsIt(t *testing.T) {
 		want(store.SandboxQuery{}, 1, 2)
 		setPolicy(t, s, one.ID, orders, &permission.Policy{AllRows: true, Columns: []permission.ColumnRule{}})
 		want(store.SandboxQuery{Group: one.ID}, 1)
+		setPolicy(t, s, one.ID, orders, &permission.Policy{Card: 7, Seal: "s", Columns: []permission.ColumnRule{{Field: fields[0].ID}},
+			Variables: []permission.AttributeVariable{{Variable: "v", Attribute: "org"}}})
+		want(store.SandboxQuery{Group: one.ID}, 1)
+		setPolicy(t, s, one.ID, orders, &permission.Policy{AllRows: true, Columns: []permission.ColumnRule{}})
 		want(store.SandboxQuery{Group: two.ID, Table: orders}, 2)
 		want(store.SandboxQuery{Table: orders + 100})
 		setPolicy(t, s, two.ID, orders, nil)
@@ -125,7 +129,12 @@ func TestTheHistoryKnowsThePoliciesOfThen(t *testing.T) {
 		none.Columns = []permission.ColumnRule{}
 		all := *whole
 		all.Columns = nil
-		for _, p := range []*permission.Policy{&none, &all, whole, nil} {
+		byCard := *whole
+		byCard.Card, byCard.Seal, byCard.Columns = 7, "s", whole.Columns[:1]
+		byCard.Variables = []permission.AttributeVariable{{Variable: "v", Attribute: "org"}}
+		other := byCard
+		other.Seal = "t"
+		for _, p := range []*permission.Policy{&none, &all, &byCard, &other, whole, nil} {
 			states = append(states, setPolicy(t, s, group.ID, orders, p))
 		}
 		for _, g := range states {
@@ -155,6 +164,14 @@ func TestAPolicyThatMakesNoSenseIsNotWritten(t *testing.T) {
 			"a mask that is none":              {Columns: []permission.ColumnRule{{Field: own, Mask: permission.Mask{Kind: "rot13"}}}},
 			"an attribute without a name":      {Where: []permission.AttributeEquality{equals(own, "")}},
 			"an attribute twice":               {Where: []permission.AttributeEquality{equals(own, "org"), equals(own, "org")}},
+			"variables without a question":     {Variables: []permission.AttributeVariable{{Variable: "v", Attribute: "org"}}},
+			"a seal without a question":        {Seal: "s"},
+			"a question without a seal":        {Card: 1, Columns: []permission.ColumnRule{}},
+			"a question without columns":       {Card: 1, Seal: "s"},
+			"a question and all rows":          {Card: 1, Seal: "s", Columns: []permission.ColumnRule{}, AllRows: true},
+			"a question and a mask":            {Card: 1, Seal: "s", Columns: []permission.ColumnRule{{Field: own, Mask: permission.Mask{Kind: permission.MaskNull}}}},
+			"a variable twice":                 {Card: 1, Seal: "s", Columns: []permission.ColumnRule{}, Variables: []permission.AttributeVariable{{Variable: "v", Attribute: "a"}, {Variable: "v", Attribute: "b"}}},
+			"a variable without an attribute":  {Card: 1, Seal: "s", Columns: []permission.ColumnRule{}, Variables: []permission.AttributeVariable{{Variable: "v"}}},
 			"all rows and those of attributes": {AllRows: true, Where: []permission.AttributeEquality{equals(own, "org")}},
 		} {
 			_, err := s.Change(t.Context(), store.Actor{}, func(*permission.Graph) ([]permission.Change, store.Bump, error) {

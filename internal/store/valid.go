@@ -167,6 +167,9 @@ func standingSandbox(g *permission.Graph, c permission.SetSandbox) error {
 		}
 		attributes[w.Attribute] = true
 	}
+	if err := standingQuestion(c.To.Policy); err != nil {
+		return err
+	}
 	for _, r := range c.To.Columns {
 		if columns[r.Field] {
 			return invalid("columns", "The field %d stands twice.", r.Field)
@@ -175,6 +178,36 @@ func standingSandbox(g *permission.Graph, c permission.SetSandbox) error {
 			return invalid("columns", "Field %d: %v.", r.Field, err)
 		}
 		columns[r.Field] = true
+	}
+	return nil
+}
+
+// standingQuestion refuses what says of a saved question too little, or too much
+// without one.
+func standingQuestion(p permission.Policy) error {
+	if p.Card == 0 {
+		if p.Seal != "" || len(p.Variables) > 0 {
+			return invalid("card_id", "Variables are those of a saved question.")
+		}
+		return nil
+	}
+	switch {
+	case p.AllRows:
+		return invalid("all_rows", "Which rows are shown says the saved question.")
+	case p.Card < 0, p.Seal == "", p.Columns == nil:
+		return invalid("card_id", "It is not known what question %d shows.", p.Card)
+	}
+	names := map[string]bool{}
+	for _, v := range p.Variables {
+		if blank(v.Attribute) || v.Variable == "" || names[v.Variable] {
+			return invalid("attribute_remappings", "The variable %q takes no attribute, or several.", v.Variable)
+		}
+		names[v.Variable] = true
+	}
+	for _, r := range p.Columns {
+		if r.Mask.Kind != permission.Unmasked {
+			return invalid("columns", "The saved question says which columns are shown.")
+		}
 	}
 	return nil
 }
