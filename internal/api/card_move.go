@@ -41,5 +41,8 @@ func (a *API) moveCards(r *request) (any, error) {
 			return nil, err
 		}
 	}
+	if err := a.mayChangeStandIn(r, ids...); err != nil {
+		return nil, err
+	}
 	return statusWire{"ok"}, a.store.MoveCards(r.ctx(), r.actor(), cards, to)
 }

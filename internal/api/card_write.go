@@ -172,7 +172,7 @@ func (a *API) updateCard(r *request) (any, error) {
 	if u.Archived, u.Collection, err = a.replace(r, placed{was.Archived, was.Collection}, b.Archived, b.CollectionID); err != nil {
 		return nil, err
 	}
-	c, err := a.store.UpdateCard(r.ctx(), r.actor(), was, u)
+	c, err := a.rewriteCard(r, was, u)
 	if err != nil {
 		return nil, err
 	}
@@ -255,6 +255,9 @@ func sameJSON(x, y json.RawMessage) bool {
 }
 
 func (a *API) deleteCard(r *request) (any, error) {
+	if err := a.mayChangeStandIn(r, r.object.(store.Card).ID); err != nil {
+		return nil, err
+	}
 	return noContent(), a.store.DeleteCard(r.ctx(), r.actor(), r.object.(store.Card))
 }
 

@@ -106,8 +106,17 @@ func (a *API) patchGraph(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	tried := standIns{}
+	for i, e := range edits {
+		if e.Op != permission.OpPolicy {
+			continue
+		}
+		if err := a.try(r, tried, bodyOf[patchBody](r).Changes[i].policyParts, policyOf(a.store.Graph(), e.Group, e.Scope.Table)); err != nil {
+			return nil, atPath(changePath(i), err)
+		}
+	}
 	g, warnings, err := a.changeGraph(r, base, force, func(current *permission.Graph) ([]permission.Edit, error) {
-		return withPolicies(current, edits, bodyOf[patchBody](r).Changes)
+		return withPolicies(current, edits, bodyOf[patchBody](r).Changes, tried)
 	})
 	if err != nil {
 		return nil, err
@@ -131,7 +140,7 @@ func (a *API) patchGraph(r *request) (any, error) {
 }
 
 // withPolicies reads the policies of edits over the present ones, and columns.
-func withPolicies(current *permission.Graph, edits []permission.Edit, of []patchChange) ([]permission.Edit, error) {
+func withPolicies(current *permission.Graph, edits []permission.Edit, of []patchChange, tried standIns) ([]permission.Edit, error) {
 	edits = slices.Clone(edits)
 	made := map[policyKey]*permission.Policy{}
 	for i, e := range edits {
@@ -143,7 +152,7 @@ func withPolicies(current *permission.Graph, edits []permission.Edit, of []patch
 		if before := made[key]; before != nil {
 			was = *before
 		}
-		is, err := of[i].policyParts.edit(current, e.Group, e.Scope.Table, was)
+		is, err := of[i].policyParts.edit(current, e.Group, e.Scope.Table, was, tried)
 		if err != nil {
 			return nil, atPath(changePath(i), err)
 		}

@@ -27,6 +27,7 @@ type sandboxEdits struct {
 	bodies []sandboxBody
 	rows   map[int64]store.SandboxRow // of the ids
 	on     []policyKey                // what each of them is about
+	tried  standIns
 }
 
 type policyKey struct {
@@ -45,7 +46,7 @@ func atPath(path string, err error) error {
 
 // sandboxes looks up the policies that are named by ids.
 func (a *API) sandboxes(r *request, bodies []sandboxBody) (*sandboxEdits, error) {
-	e := &sandboxEdits{bodies: bodies, rows: map[int64]store.SandboxRow{}}
+	e := &sandboxEdits{bodies: bodies, rows: map[int64]store.SandboxRow{}, tried: standIns{}}
 	seen := map[policyKey]int{}
 	for i, b := range bodies {
 		path := sandboxPath(i)
@@ -74,6 +75,13 @@ func (a *API) sandboxes(r *request, bodies []sandboxBody) (*sandboxEdits, error)
 			return nil, graphError(path, "is the policy of group %d on table %d, as %s is", key.group, key.table, sandboxPath(other))
 		}
 		seen[key] = i
+		was := policyOf(a.store.Graph(), key.group, key.table)
+		if id, given := b.ID.Get(); given {
+			was = e.rows[int64(id)].Policy
+		}
+		if err := a.try(r, e.tried, b.policyParts, was); err != nil {
+			return nil, atPath(path, err)
+		}
 		e.on = append(e.on, key)
 	}
 	return e, nil
@@ -101,7 +109,7 @@ func (e *sandboxEdits) edits(r *request, current *permission.Graph, levels []per
 			}
 			was = row.Policy
 		}
-		of, err := b.edit(current, key.group, key.table, was)
+		of, err := b.edit(current, key.group, key.table, was, e.tried)
 		if err != nil {
 			return nil, atPath(sandboxPath(i), err)
 		}

@@ -94,11 +94,15 @@ var errHasPolicy = errors.New("the group has a policy on the table already")
 func (a *API) createPolicy(r *request) (any, error) {
 	in := bodyOf[newPolicyBody](r)
 	group, table := permission.GroupID(in.Group), catalog.TableID(in.Table)
+	tried := standIns{}
+	if err := a.try(r, tried, in.policyParts, permission.Policy{}); err != nil {
+		return nil, asField(err)
+	}
 	g, warnings, err := a.changeGraph(r, nil, true, func(current *permission.Graph) ([]permission.Edit, error) {
 		if current.Sandbox(group, table) != nil {
 			return nil, errHasPolicy
 		}
-		e, err := in.edit(current, group, table, permission.Policy{})
+		e, err := in.edit(current, group, table, permission.Policy{}, tried)
 		return []permission.Edit{e}, err
 	})
 	if err != nil && !errors.Is(err, errHasPolicy) {
@@ -166,11 +170,19 @@ func (a *API) changePolicy(r *request, decide func(current *permission.Graph, ro
 
 func (a *API) putPolicy(r *request) (any, error) {
 	in := bodyOf[policyUpdateBody](r)
+	row, err := a.store.Sandbox(r.ctx(), r.id("id"))
+	if err != nil {
+		return nil, err
+	}
+	tried := standIns{}
+	if err := a.try(r, tried, in.policyParts, row.Policy); err != nil {
+		return nil, asField(err)
+	}
 	g, row, warnings, err := a.changePolicy(r, func(current *permission.Graph, row store.SandboxRow) (permission.Edit, error) {
 		if err := sameNames(in.Group, in.Table, row); err != nil {
 			return permission.Edit{}, err
 		}
-		return in.edit(current, row.Group, row.Table, row.Policy)
+		return in.edit(current, row.Group, row.Table, row.Policy, tried)
 	})
 	if err != nil {
 		return nil, err
@@ -217,7 +229,11 @@ func (a *API) validatePolicy(r *request) (any, error) {
 		id = ID(permission.AllUsers) // any that there is: what the policy says does not depend on it
 	}
 	group := permission.GroupID(id)
-	e, err := in.edit(current, group, table, permission.Policy{})
+	tried := standIns{}
+	if err := a.try(r, tried, in.policyParts, permission.Policy{}); err != nil {
+		return nil, asField(err)
+	}
+	e, err := in.edit(current, group, table, permission.Policy{}, tried)
 	if err != nil {
 		return nil, asField(err)
 	}

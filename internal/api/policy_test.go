@@ -85,8 +85,8 @@ func TestPoliciesAreReadInManyFormsAndEmittedInOne(t *testing.T) {
 
 // wrongPolicies are what is wrong with a policy: where, and a part of the words.
 var wrongPolicies = []struct{ parts, field, text string }{
-	{`"card_id":7,"attribute_remappings":{"org":"organization_id"}`, "card_id", "policies by a saved question are not there yet"},
-	{`"attribute_remappings":{"org":["variable",["template-tag","org"]]}`, "attribute_remappings.org", "policies by a saved question, which are not there yet"},
+	{`"card_id":9999,"attribute_remappings":{"org":"organization_id"}`, "card_id", "question 9999 cannot stand in for a table: there is no question 9999"},
+	{`"attribute_remappings":{"org":["variable",["template-tag","org"]]}`, "attribute_remappings.org", "variables are those of a saved question"},
 	{`"attribute_remappings":{"":"organization_id"}`, `attribute_remappings[""]`, "needs a name"},
 	{`"attribute_remappings":{" ":"organization_id"}`, `attribute_remappings[" "]`, "needs a name"},
 	{`"attribute_remappings":{"@tenant.slug":"organization_id"}`, `attribute_remappings["@tenant.slug"]`, "reserved"},

@@ -24,7 +24,7 @@ func warnAbout(g *permission.Graph, group permission.GroupID, table catalog.Tabl
 	warn := func(people int, format string, args ...any) {
 		list = append(list, permission.Warning{Group: group, Database: db.ID, Table: table, People: people, Message: where + fmt.Sprintf(format, args...)})
 	}
-	if len(b.Where) == 0 && !b.AllRows {
+	if len(b.Where) == 0 && !b.AllRows && b.Card == 0 {
 		warn(0, "the policy shows no rows: it names no attribute, and all_rows is false")
 	}
 	if b.Columns != nil && len(b.Columns) == 0 {
@@ -37,7 +37,11 @@ func warnAbout(g *permission.Graph, group permission.GroupID, table catalog.Tabl
 		}
 		warn(0, "view-data is %s for the group, so that the policy shows nothing; it takes \"sandboxed\"", word)
 	}
-	for _, eq := range b.Where {
+	needed := slices.Clone(b.Where)
+	for _, v := range b.Variables { // what they take says the question
+		needed = append(needed, permission.AttributeEquality{Attribute: v.Attribute})
+	}
+	for _, eq := range needed {
 		f := g.Catalog().Field(eq.Field)
 		lack, misfit, what := 0, 0, ""
 		for u := range g.Subjects(group) {
@@ -58,6 +62,7 @@ func warnAbout(g *permission.Graph, group permission.GroupID, table catalog.Tabl
 			warn(misfit, "%s %s a value of %s that the column %s does not take, and cannot ask: %s", people(misfit), form(misfit, "has", "have"), eq.Attribute, f.Name, what)
 		}
 	}
+	contradicted(g, group, table, warn)
 	opened := g.OpenedBy(group, table)
 	for _, other := range slices.Sorted(maps.Keys(opened)) {
 		n := opened[other]

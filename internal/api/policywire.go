@@ -24,7 +24,7 @@ type policyWire struct {
 	ID           int64                `json:"id"`
 	Group        int64                `json:"group_id"`
 	Table        int64                `json:"table_id"`
-	Card         *int64               `json:"card_id"`       // always null
+	Card         *int64               `json:"card_id"`
 	PermissionID *int64               `json:"permission_id"` // always null
 	Remappings   map[string]any       `json:"attribute_remappings"`
 	AllRows      bool                 `json:"all_rows"`
@@ -36,6 +36,13 @@ func wirePolicy(row store.SandboxRow) policyWire {
 	w := policyWire{ID: row.ID, Group: int64(row.Group), Table: int64(row.Table), Remappings: map[string]any{}, AllRows: row.AllRows}
 	for _, eq := range row.Where {
 		w.Remappings[eq.Attribute] = []any{"dimension", []any{"field", int64(eq.Field), nil}}
+	}
+	for _, v := range row.Variables {
+		w.Remappings[v.Attribute] = []any{"variable", []any{"template-tag", v.Variable}}
+	}
+	if row.Card != 0 { // which says the columns
+		w.Card = &row.Card
+		return w
 	}
 	if row.Columns != nil {
 		w.Columns = map[string]any{}
@@ -81,8 +88,9 @@ func asField(err error) error {
 	return err
 }
 
-// edit is the edit that makes the policy, out of one that was there.
-func (p policyParts) edit(g *permission.Graph, group permission.GroupID, table catalog.TableID, was permission.Policy) (permission.Edit, error) {
+// edit is the edit that makes the policy, out of one that was there. Questions
+// that it may be by were tried before.
+func (p policyParts) edit(g *permission.Graph, group permission.GroupID, table catalog.TableID, was permission.Policy, tried standIns) (permission.Edit, error) {
 	t := g.Catalog().Table(table)
 	switch {
 	case group == permission.Administrators:
@@ -92,20 +100,25 @@ func (p policyParts) edit(g *permission.Graph, group permission.GroupID, table c
 	case t == nil, !t.Active() && g.Sandbox(group, table) == nil:
 		return permission.Edit{}, &policyError{"table_id", fmt.Sprintf("there is no table %d", table)}
 	}
-	policy, err := p.onto(policyTable{g.Catalog(), t}, was)
+	policy, err := p.onto(policyTable{g.Catalog(), t}, was, tried)
 	return permission.Edit{Op: permission.OpPolicy, Group: group, Database: t.Database, Scope: permission.OneTable(table), Policy: &policy}, err
 }
 
 // onto reads the parts over a policy.
-func (p policyParts) onto(t policyTable, to permission.Policy) (permission.Policy, error) {
-	if _, given := p.Card.Get(); given {
-		return to, &policyError{"card_id", "policies by a saved question are not there yet: name columns in attribute_remappings, and leave card_id out"}
+func (p policyParts) onto(t policyTable, to permission.Policy, tried standIns) (permission.Policy, error) {
+	if id, given := p.Card.Get(); given {
+		to.Card, to.AllRows = int64(id), false
+	} else if p.Card.Set { // the columns that the question showed stay
+		to.Card, to.Seal, to.Variables = 0, "", nil
 	}
 	var err error
 	if p.Remappings.Set {
-		if to.Where, err = t.conditions("attribute_remappings", p.Remappings.Value); err != nil {
+		if to.Where, to.Variables, err = t.conditions("attribute_remappings", p.Remappings.Value, to.Card != 0); err != nil {
 			return to, err
 		}
+	}
+	if to.Card != 0 {
+		return t.byQuestion(p, to, tried)
 	}
 	// Which rows are shown is one thing, whichever of the two says it.
 	if all, given := p.AllRows.Get(); given {
@@ -157,10 +170,10 @@ func eachMember(path string, raw []byte, each func(path, key string, value []byt
 }
 
 // conditions reads attribute_remappings; nothing is no condition. They are in
-// the order of the attributes.
-func (t policyTable) conditions(path string, raw []byte) (all []permission.AttributeEquality, err error) {
+// the order of the attributes. Variables are those of a saved question.
+func (t policyTable) conditions(path string, raw []byte, byCard bool) (all []permission.AttributeEquality, variables []permission.AttributeVariable, err error) {
 	if len(raw) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
 	folded := map[string]string{}
 	err = eachMember(path, raw, func(at, name string, value []byte) error {
@@ -177,6 +190,10 @@ func (t policyTable) conditions(path string, raw []byte) (all []permission.Attri
 			return &policyError{at, fmt.Sprintf("differs from %q only in case: nobody can have both", other)}
 		}
 		folded[strings.ToLower(name)] = name
+		if variable, is := variableOf(value); is && byCard {
+			variables = append(variables, permission.AttributeVariable{Variable: variable, Attribute: name})
+			return nil
+		}
 		f, err := t.target(at, value)
 		if err != nil {
 			return err
@@ -188,7 +205,8 @@ func (t policyTable) conditions(path string, raw []byte) (all []permission.Attri
 		return nil
 	})
 	slices.SortFunc(all, func(a, b permission.AttributeEquality) int { return cmp.Compare(a.Attribute, b.Attribute) })
-	return all, err
+	slices.SortFunc(variables, func(a, b permission.AttributeVariable) int { return cmp.Compare(a.Attribute, b.Attribute) })
+	return all, variables, err
 }
 
 // target reads what an attribute goes to: ["dimension", ["field", 12, null]],
@@ -200,7 +218,7 @@ func (t policyTable) target(at string, raw []byte) (*catalog.Field, error) {
 	outer := listItems(raw)
 	switch word, _ := unquote(firstItem(outer)); {
 	case word == "variable":
-		return nil, &policyError{at, "variables belong to policies by a saved question, which are not there yet: name a column"}
+		return nil, &policyError{at, `variables are those of a saved question, as ["variable", ["template-tag", NAME]]; without its card_id, name a column`}
 	case word != "dimension" || len(outer) < 2 || len(outer) > 3 || len(outer) == 3 && !ofFirstStage(outer[2]):
 		return nil, &policyError{at, `must be ["dimension", ["field", ID, null]], the id of a field, or the name of a column`}
 	}

@@ -56,7 +56,7 @@ func (a *API) revertCard(r *request, was, to store.Card) error {
 	if err := a.mayRewrite(r, was, to.DatasetQuery, &u); err != nil {
 		return err
 	}
-	_, err := a.store.UpdateCard(r.ctx(), r.actor(), was, u)
+	_, err := a.rewriteCard(r, was, u)
 	return err
 }
 

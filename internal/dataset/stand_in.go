@@ -109,6 +109,16 @@ type StandIn struct {
 	Seal     string
 }
 
+// Seal is what a policy by a saved question is sealed with, as the question is
+// now.
+func (d *Door) Seal(ctx context.Context, card int64) (string, error) {
+	found, err := d.standIn(ctx, card)
+	if err != nil {
+		return "", err
+	}
+	return found.Seal, nil
+}
+
 // TryStandIn finds out what a saved question shows, for an administrator who
 // wants it to stand in for a table. SQL is run for that, up to its first row, with
 // some value for each variable that has no default; the run is recorded with the

@@ -44,6 +44,27 @@ func (g *Graph) OpenedBy(id GroupID, t catalog.TableID) map[GroupID]int {
 	return people
 }
 
+// Contradicts counts the people to whom the policy of a group on a table applies
+// and that of another one as well, by that group, where one of the two is by a
+// saved question: such people are shown nothing of the table. It costs what
+// OpenedBy does.
+func (g *Graph) Contradicts(id GroupID, t catalog.TableID) map[GroupID]int {
+	people := map[GroupID]int{}
+	p, tb := g.Sandbox(id, t), g.Catalog().Table(t)
+	if p == nil || tb == nil || p.empty() {
+		return people
+	}
+	for u := range g.Subjects(id) {
+		for _, other := range g.GroupsOf(u.ID) {
+			o := g.Sandbox(other, t)
+			if other != id && o != nil && !o.empty() && (p.Card != 0 || o.Card != 0) && g.Level(other, tb.Database, View, OneTable(t)) > Blocked {
+				people[other]++
+			}
+		}
+	}
+	return people
+}
+
 // opens tells whether a group shows its members all rows of a table.
 func (g *Graph) opens(id GroupID, t *catalog.Table) bool {
 	gr, ok := g.groups.Get(id)
