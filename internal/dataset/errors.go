@@ -83,7 +83,7 @@ func (d *Door) answer(ctx context.Context, p prepared, err error) error {
 		return told
 	case errors.As(err, &engine):
 		sees := p.access.Can(permission.QueryNatively, permission.ADatabase(p.database))
-		if len(p.statement.Below()) > 0 { // the words may be about a question that the person may not read
+		if len(p.statement.Below()) > 0 && !p.statement.Native() { // the words may be about a question that stands in for a table
 			sees = all
 		}
 		switch engine.Kind {
