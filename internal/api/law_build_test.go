@@ -136,6 +136,13 @@ func (b *lawBuilder) contents() {
 	save("governed", "Governed", "shared", on(hidden(2), nil))
 	save("joined", "Joined", "open", on(tb("accounts"), fields{"joins": []any{fields{"source-table": hidden(1), "alias": "x", "fields": "all",
 		"condition": []any{"=", f("accounts.id", nil), []any{"field", b.site.blocked, fields{"join-alias": "x"}}}}}}))
+	// What stands in for the visits shows the same in both, by other questions.
+	early := [][]any{{"<", f("visits.id", nil), 4}, {"and", []any{"not-null", f("visits.id", nil)}, []any{"<=", f("visits.id", nil), 3}}}[b.world]
+	var shown []any
+	for _, name := range standingIn {
+		shown = append(shown, f("visits."+name, nil))
+	}
+	save("stands in", b.secret("Layoffs plan", "Garden club"), "closed", on(tb("visits"), fields{"fields": shown, "filter": early}))
 	save("sql", "SQL", "open", raw("select count(*) from goods", nil))
 	save("sql of the plan", "SQL of the plan", "open", raw(fmt.Sprintf("select * from {{#%d}} as x", b.site.cards["plan"]), nil))
 	tag := fields{"region": fields{"name": "region", "display-name": "Region", "type": "dimension", "dimension": f("accounts.region", nil), "widget-type": "string/="}}

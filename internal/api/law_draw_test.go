@@ -30,7 +30,7 @@ func one[V any](d lawDraw, label string, of ...V) V { return of[d.n(label, len(o
 // graph draws what the groups have on shown tables, in which way hidden ones
 // are hidden, and who reads which collection.
 func (d lawDraw) graph() lawGraph {
-	g := lawGraph{hidden: map[string][3]permission.Level{}, folders: map[string]map[string]permission.Level{}}
+	g := lawGraph{byCard: d.n("by card", 3) == 0, hidden: map[string][3]permission.Level{}, folders: map[string]map[string]permission.Level{}}
 	for _, group := range []string{"All Users", "Readers", "Writers", "Guests"} {
 		// The readers have much for the most part: what is refused tells little.
 		much := group == "Readers" && d.n("much", 4) > 0

@@ -220,8 +220,12 @@ type lawLevel struct {
 	level        permission.Level
 }
 
+// standingIn are the columns of the question that can stand in for the visits.
+var standingIn = []string{"id", "account_id", "good_id", "day", "minutes", "note"}
+
 // lawGraph is what the tested people's groups have.
 type lawGraph struct {
+	byCard  bool // the readers' policy on the visits is by a saved question
 	levels  []lawLevel
 	hidden  map[string][3]permission.Level // of a group, on the hidden tables
 	folders map[string]map[string]permission.Level
@@ -237,7 +241,11 @@ func (p *lawPair) decide(t *testing.T, s settled, i int, g lawGraph) {
 		hidden = append(hidden, p.extra...)
 	}
 	site := p.site
-	_, err := s.store.Change(t.Context(), store.Actor{}, func(now *permission.Graph) ([]permission.Change, store.Bump, error) {
+	seal, err := s.door.Seal(t.Context(), site.cards["stands in"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.store.Change(t.Context(), store.Actor{}, func(now *permission.Graph) ([]permission.Change, store.Bump, error) {
 		d := now.Draft()
 		visits := site.tables["visits"]
 		own := &permission.Policy{Where: []permission.AttributeEquality{{Field: site.fields["visits.account_id"], Attribute: "account"}}}
@@ -251,6 +259,10 @@ func (p *lawPair) decide(t *testing.T, s settled, i int, g lawGraph) {
 				c.Mask = permission.Mask{Kind: permission.MaskPartial, Last: 1}
 			}
 			own.Columns = append(own.Columns, c)
+		}
+		byCard := &permission.Policy{Card: site.cards["stands in"], Seal: seal, Where: own.Where}
+		for _, name := range standingIn {
+			byCard.Columns = append(byCard.Columns, permission.ColumnRule{Field: site.fields["visits."+name]})
 		}
 		if err := d.SetSandbox(site.groups["Directors"], hidden[2], &permission.Policy{}); err != nil {
 			return nil, store.Bump{}, err
@@ -266,7 +278,11 @@ func (p *lawPair) decide(t *testing.T, s settled, i int, g lawGraph) {
 				_ = d.Set(site.groups[l.group], site.database, l.kind, scope, l.level)
 			}
 			if l.table == "visits" && l.kind == permission.View && l.level == permission.Sandboxed {
-				if err := d.SetSandbox(site.groups[l.group], visits, own); err != nil {
+				policy := own
+				if g.byCard && l.group == "Readers" {
+					policy = byCard
+				}
+				if err := d.SetSandbox(site.groups[l.group], visits, policy); err != nil {
 					return nil, store.Bump{}, err
 				}
 			}
