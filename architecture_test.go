@@ -191,6 +191,31 @@ func names(file *ast.File, imported string, wanted []string) []string {
 	return used
 }
 
+// Whoever has the rights of the author of policies reads everything: only query
+// takes them, for the questions of policies.
+func TestOnlyQueryReadsAsTheAuthorOfPolicies(t *testing.T) {
+	seen := 0
+	for dir, p := range packages(t) {
+		for _, name := range slices.Concat(p.GoFiles, p.CgoFiles) {
+			file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(dir, name), nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ast.Inspect(file, func(n ast.Node) bool {
+				if s, is := n.(*ast.SelectorExpr); is && s.Sel.Name == "AuthorOfPolicies" {
+					if seen++; dir != "internal/query" {
+						t.Errorf("%s/%s names AuthorOfPolicies", dir, name)
+					}
+				}
+				return true
+			})
+		}
+	}
+	if seen != 1 {
+		t.Errorf("it is named %d times", seen)
+	}
+}
+
 // The words that a grown tree hides things under.
 func TestPackagesAreNamedAfterWhatTheyAnswer(t *testing.T) {
 	banned := []string{"auth", "base", "common", "config", "helper", "helpers", "manager", "misc", "mock", "mocks", "models",

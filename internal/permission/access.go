@@ -22,12 +22,6 @@ func (g *Graph) AccessOf(id UserID) Access {
 	return Access{}
 }
 
-// AuthorOfPolicies may what administrators may, and is nobody: the questions of
-// policies are read by it, for people who may read less.
-func (g *Graph) AuthorOfPolicies() Access {
-	return Access{g: g, u: &user{User: User{Active: true}, groups: []GroupID{Administrators}}}
-}
-
 // User is whose access it is; 0 for nobody.
 func (a Access) User() UserID {
 	if a.u == nil {

@@ -278,18 +278,6 @@ func (g *Graph) Sandbox(id GroupID, t catalog.TableID) *Sandbox {
 	return nil
 }
 
-// PoliciesBy lists the policies by a saved question.
-func (g *Graph) PoliciesBy(card int64) (all []*Sandbox) {
-	for gr := range g.Groups() {
-		for s := range g.Sandboxes(gr.ID) {
-			if s.Card == card && card != 0 {
-				all = append(all, s)
-			}
-		}
-	}
-	return all
-}
-
 // Sandboxes yields the policies of a group in the order of the tables.
 func (g *Graph) Sandboxes(id GroupID) iter.Seq[*Sandbox] {
 	return func(yield func(*Sandbox) bool) {

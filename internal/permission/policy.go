@@ -107,3 +107,21 @@ func (p Policy) Fields() (all []catalog.FieldID) {
 	}
 	return all
 }
+
+// PoliciesBy lists the policies by a saved question.
+func (g *Graph) PoliciesBy(card int64) (all []*Sandbox) {
+	for gr := range g.Groups() {
+		for s := range g.Sandboxes(gr.ID) {
+			if s.Card == card && card != 0 {
+				all = append(all, s)
+			}
+		}
+	}
+	return all
+}
+
+// AuthorOfPolicies may what administrators may, and is nobody: the questions of
+// policies are read by it, for people who may read less.
+func (g *Graph) AuthorOfPolicies() Access {
+	return Access{g: g, u: &user{User: User{Active: true}, groups: []GroupID{Administrators}}}
+}

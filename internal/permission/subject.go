@@ -33,7 +33,7 @@ func (g *Graph) OpenedBy(id GroupID, t catalog.TableID) map[GroupID]int {
 		for _, other := range g.GroupsOf(u.ID) {
 			open, known := opens[other]
 			if !known {
-				open = g.opens(other, tb)
+				open = g.view(other, tb) == Unrestricted
 				opens[other] = open
 			}
 			if open && other != id {
@@ -57,7 +57,7 @@ func (g *Graph) Contradicts(id GroupID, t catalog.TableID) map[GroupID]int {
 	for u := range g.Subjects(id) {
 		for _, other := range g.GroupsOf(u.ID) {
 			o := g.Sandbox(other, t)
-			if other != id && o != nil && !o.empty() && (p.Card != 0 || o.Card != 0) && g.Level(other, tb.Database, View, OneTable(t)) > Blocked {
+			if other != id && o != nil && !o.empty() && (p.Card != 0 || o.Card != 0) && g.view(other, tb) == Sandboxed {
 				people[other]++
 			}
 		}
@@ -65,16 +65,16 @@ func (g *Graph) Contradicts(id GroupID, t catalog.TableID) map[GroupID]int {
 	return people
 }
 
-// opens tells whether a group shows its members all rows of a table.
-func (g *Graph) opens(id GroupID, t *catalog.Table) bool {
+// view is what a group gives its members on a table.
+func (g *Graph) view(id GroupID, t *catalog.Table) Level {
 	gr, ok := g.groups.Get(id)
 	if !ok {
-		return false
+		return None
 	}
 	e, ok := gr.entries.Get(t.Database)
 	if !ok {
-		return false
+		return None
 	}
 	view, _, _, _ := Access{g: g}.given(gr, e, t)
-	return view == Unrestricted
+	return view
 }

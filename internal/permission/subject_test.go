@@ -1,6 +1,7 @@
 package permission_test
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"testing"
@@ -92,6 +93,46 @@ func TestAPolicyIsAnEditOfItsGroupAndDatabase(t *testing.T) {
 		wrong(&e)
 		if _, _, err := permission.Merge(g, g, []permission.Edit{e}); err == nil {
 			t.Errorf("%s is taken", what)
+		}
+	}
+}
+
+// Policies that cannot be combined are counted by people, whichever of the two is
+// by a question.
+func TestPoliciesThatContradictEachOtherAreCounted(t *testing.T) {
+	c := (&catalog.Snapshot{}).WithDatabase(catalog.Database{ID: 1, Engine: "sqlite"}).
+		WithTable(catalog.Table{ID: 7, Database: 1, Name: "orders", Since: 1}, []catalog.Field{{ID: 70, Name: "id", BaseType: "type/Integer"}})
+	byCard := permission.Policy{Card: 3, Seal: "s", Columns: []permission.ColumnRule{{Field: 70}}}
+	rows, nothing := permission.Policy{AllRows: true}, permission.Policy{}
+	for _, tt := range []struct {
+		own, other permission.Policy
+		view       permission.Level // of the other group
+		people     int
+	}{
+		{byCard, rows, permission.Sandboxed, 1}, {rows, byCard, permission.Sandboxed, 1}, {byCard, byCard, permission.Sandboxed, 1},
+		{rows, rows, permission.Sandboxed, 0}, {byCard, nothing, permission.Sandboxed, 0}, {nothing, byCard, permission.Sandboxed, 0},
+		{byCard, rows, permission.Unrestricted, 0}, {byCard, rows, permission.Blocked, 0},
+	} {
+		var changes []permission.Change
+		for u := permission.UserID(1); u <= 2; u++ {
+			changes = append(changes, permission.SetUser{To: &permission.User{ID: u, Name: fmt.Sprint(u), Active: true}})
+		}
+		for id, p := range map[permission.GroupID]*permission.Policy{5: &tt.own, 6: &tt.other} {
+			changes = append(changes, permission.SetGroup{To: &permission.Group{ID: id, Name: fmt.Sprint("group ", id)}})
+			level := permission.Sandboxed
+			if id == 6 {
+				level = tt.view
+			}
+			changes = append(changes, permission.SetDataAccess{Group: id, Database: 1, Kind: permission.View, Scope: permission.OneTable(7), To: permission.Cell{Set: true, Level: level, At: 2}},
+				permission.SetSandbox{To: &permission.Sandbox{Group: id, Table: 7, Policy: *p, At: 2}}, permission.SetMembership{User: 1, Group: id, To: true})
+		}
+		changes = append(changes, permission.SetMembership{User: 2, Group: 5, To: true})
+		g, err := permission.New(c).Apply(changes...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := g.Contradicts(5, 7)[6]; got != tt.people {
+			t.Errorf("%+v and %+v, %v: %d people, want %d", tt.own, tt.other, tt.view, got, tt.people)
 		}
 	}
 }
