@@ -208,3 +208,44 @@ func TestEffectOfTheCatalog(t *testing.T) {
 		}
 	})
 }
+
+// What another question shows is not known: that a policy gets one, or another,
+// is gain and loss.
+func TestAnotherQuestionIsGainAndLoss(t *testing.T) {
+	c := (&catalog.Snapshot{}).WithDatabase(catalog.Database{ID: 1, Engine: "sqlite"}).
+		WithTable(catalog.Table{ID: 7, Database: 1, Name: "orders", Since: 1}, []catalog.Field{{ID: 70, Name: "id", BaseType: "type/Integer"}})
+	byCard := func(change func(*permission.Policy)) permission.Policy {
+		p := permission.Policy{Card: 3, Seal: "s", Columns: []permission.ColumnRule{{Field: 70}}, Variables: []permission.AttributeVariable{{Variable: "v", Attribute: "org"}}}
+		change(&p)
+		return p
+	}
+	base, err := permission.New(c).Apply(permission.SetUser{To: &permission.User{ID: 1, Name: "1", Active: true, Attributes: map[string]string{"org": "1", "team": "2"}}},
+		permission.SetGroup{To: &permission.Group{ID: 5, Name: "five"}}, permission.SetMembership{User: 1, Group: 5, To: true},
+		permission.SetDataAccess{Group: 5, Database: 1, Kind: permission.View, Scope: permission.OneTable(7), To: permission.Cell{Set: true, Level: permission.Sandboxed, At: 2}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := &permission.Sandbox{Group: 5, Table: 7, Policy: byCard(func(*permission.Policy) {}), At: 2}
+	before, err := base.Apply(permission.SetSandbox{To: first})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, p := range map[string]permission.Policy{
+		"another question": byCard(func(p *permission.Policy) { p.Card = 4 }), "another seal": byCard(func(p *permission.Policy) { p.Seal = "t" }),
+		"another variable":  byCard(func(p *permission.Policy) { p.Variables[0].Variable = "w" }),
+		"another attribute": byCard(func(p *permission.Policy) { p.Variables[0].Attribute = "team" }),
+		"a condition":       byCard(func(p *permission.Policy) { p.Where = []permission.AttributeEquality{{Field: 70, Attribute: "org"}} }),
+		"all rows":          {AllRows: true},
+	} {
+		after, err := before.Apply(permission.SetSandbox{From: first, To: &permission.Sandbox{Group: 5, Table: 7, Policy: p, At: 3}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e := permission.EffectOf(before, after); len(e.Gain) != 1 || len(e.Lose) != 1 {
+			t.Errorf("%s: %+v", what, e)
+		}
+		if e := permission.EffectOf(after, before); len(e.Gain) != 1 || len(e.Lose) != 1 {
+			t.Errorf("back from %s: %+v", what, e)
+		}
+	}
+}
