@@ -83,7 +83,7 @@ func (m *matter) compare(a, b Access) outcome {
 // or goes gives and takes nobody that, since nothing can be saved of it.
 func (p profile) orUnwritten(t *catalog.Table) profile {
 	if t == nil || !t.Active() {
-		return profile{rights: 1 << (ShowTable - SeeTable), shown: Rows{all: true}}
+		return profile{rights: 1 << (ShowTable - SeeTable), shown: Rows{all: true}, unwritten: true}
 	}
 	return p
 }
@@ -118,6 +118,8 @@ type profile struct {
 	download Level
 	rows     Rows // as a question of one's own sees them
 	shown    Rows // as a saved question shows them
+	// unwritten is of a table that is not there: all is shown of nothing.
+	unwritten bool
 }
 
 // profile resolves the table once. nil is a table that is not there.
@@ -126,7 +128,7 @@ func (a Access) profile(t *catalog.Table) profile {
 		return profile{}
 	}
 	if a.admin(nil) {
-		return profile{a.tableRights(t), Full, Rows{all: true}, Rows{all: true}}
+		return profile{rights: a.tableRights(t), download: Full, rows: Rows{all: true}, shown: Rows{all: true}}
 	}
 	r := a.resolve(t, nil)
 	p := profile{rights: a.granted(r, t)}
@@ -143,7 +145,7 @@ func (p profile) has(r Right) bool { return p.rights>>(r-SeeTable)&1 != 0 }
 
 // exceeds tells whether p allows something that q does not.
 func (p profile) exceeds(q profile) bool {
-	return p.rights&^q.rights != 0 || p.download > q.download || p.rows.exceed(q.rows) || p.shown.exceed(q.shown)
+	return p.rights&^q.rights != 0 || p.download > q.download || p.rows.exceed(q.rows) || !q.unwritten && p.shown.exceed(q.shown)
 }
 
 // exceed tells whether r may hold a row, or a value in it, that is not in q.

@@ -152,16 +152,7 @@ func (s *scene) drawPolicy(t *rapid.T, tb *catalog.Table, where []permission.Att
 		p = permission.Policy{AllRows: true}
 	}
 	if chance(t, 20, "by a question") {
-		p.AllRows, p.Card, p.Seal = false, oneOf[int64](t, "question", 7, 8), oneOf(t, "seal", "a", "b")
-		if chance(t, 40, "variable") {
-			p.Variables = []permission.AttributeVariable{{Variable: oneOf(t, "variable", "x", "y"), Attribute: oneOf(t, "attribute", "organization", "region")}}
-		}
-		for _, f := range s.graph.Catalog().Fields(tb.ID) {
-			if !chance(t, 30, "hidden") {
-				p.Columns = append(p.Columns, permission.ColumnRule{Field: f.ID})
-			}
-		}
-		return p // without columns it is not known what it shows
+		return s.byQuestion(t, tb, p.Where)
 	}
 	if !chance(t, 35, "columns") {
 		return p
@@ -175,6 +166,21 @@ func (s *scene) drawPolicy(t *rapid.T, tb *catalog.Table, where []permission.Att
 			permission.Mask{Kind: permission.MaskPartial, Last: 2}, permission.Mask{Kind: permission.MaskPartial, Last: 4},
 			permission.Mask{Kind: permission.MaskDate, Unit: "year"}, permission.Mask{Kind: permission.MaskDate, Unit: "month"})
 		p.Columns = append(p.Columns, permission.ColumnRule{Field: f.ID, Mask: mask})
+	}
+	return p
+}
+
+// byQuestion is a policy by a saved question. Without columns it is not known
+// what it shows.
+func (s *scene) byQuestion(t *rapid.T, tb *catalog.Table, where []permission.AttributeEquality) permission.Policy {
+	p := permission.Policy{Where: where, Card: oneOf[int64](t, "question", 7, 8), Seal: oneOf(t, "seal", "a", "b")}
+	if chance(t, 40, "variable") {
+		p.Variables = []permission.AttributeVariable{{Variable: oneOf(t, "variable", "x", "y"), Attribute: oneOf(t, "attribute", "org", "team")}}
+	}
+	for _, f := range s.graph.Catalog().Fields(tb.ID) {
+		if !chance(t, 30, "hidden") {
+			p.Columns = append(p.Columns, permission.ColumnRule{Field: f.ID})
+		}
 	}
 	return p
 }

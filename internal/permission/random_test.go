@@ -273,6 +273,9 @@ func (s *scene) drawPolicies(t *rapid.T) {
 				if !s.tidy && chance(t, 4, "broken policy") { // a column that is not there, or is another table's
 					p.Where = append(p.Where, permission.AttributeEquality{Field: oneOf(t, "column", catalog.FieldID(nowhere), 1), Attribute: "org"})
 				}
+				if !s.tidy && chance(t, 15, "by a question") {
+					p.Policy = s.byQuestion(t, tb, p.Where)
+				}
 				s.do(t, permission.SetSandbox{To: p})
 			}
 			if s.tidy {
