@@ -68,7 +68,7 @@ func wireMask(m permission.Mask) any {
 // policyParts are what a body says of a policy besides whose it is. What is
 // left out stays as it was.
 type policyParts struct {
-	Card       Opt[ID]     `json:"card_id"`
+	Card       Opt[ID]     `json:"card_id" rule:"positive"`
 	Remappings Opt[Object] `json:"attribute_remappings" rule:"max=262144"`
 	AllRows    Opt[bool]   `json:"all_rows"`
 	Columns    Opt[Object] `json:"columns" rule:"max=262144"`

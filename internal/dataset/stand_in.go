@@ -71,20 +71,29 @@ func (d *Door) standIn(ctx context.Context, id int64) (*query.StandIn, error) {
 		return nil, &query.Error{Message: fmt.Sprintf("question %d is archived", id)}
 	}
 	content := sealed{Cards: []sealedCard{{ID: id, Question: string(card.DatasetQuery)}}}
-	below := func(id int64) (*query.Card, error) {
-		_, q, err := read(id)
-		return q, err
+	type called struct {
+		id   int64
+		name string
 	}
+	cards, texts := map[int64]*query.Card{}, map[called]string{}
 	var snippets []store.Snippet
+	snippet := d.snippets(ctx, &snippets)
 	_, err = query.ReachOf(top.Query, query.Source{
 		Card: func(id int64) (*query.Card, error) {
 			card, q, err := read(id)
 			if err == nil {
+				cards[id] = q
 				content.Cards = append(content.Cards, sealedCard{id, string(card.DatasetQuery), q.Columns})
 			}
 			return q, err
 		},
-		Snippet: d.snippets(ctx, &snippets),
+		Snippet: func(id int64, name string) (string, error) {
+			text, err := snippet(id, name)
+			if err == nil {
+				texts[called{id, name}] = text
+			}
+			return text, err
+		},
 	})
 	if err != nil {
 		return nil, err
@@ -97,7 +106,16 @@ func (d *Door) standIn(ctx context.Context, id int64) (*query.StandIn, error) {
 		return nil, err
 	}
 	sum := sha256.Sum256(text)
-	return &query.StandIn{Card: *top, Seal: hex.EncodeToString(sum[:]), Below: below}, nil
+	// What is compiled is what was sealed: nothing of it is read a second time.
+	return &query.StandIn{Card: *top, Seal: hex.EncodeToString(sum[:]),
+		Below: func(id int64) (*query.Card, error) { return cards[id], nil },
+		Snippet: func(id int64, name string) (string, error) {
+			text, known := texts[called{id, name}]
+			if !known {
+				return "", ErrNotFound
+			}
+			return text, nil
+		}}, nil
 }
 
 // StandIn is what a saved question is that may stand in for a table.

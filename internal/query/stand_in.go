@@ -20,8 +20,10 @@ type StandIn struct {
 	Card
 	// Seal is what the question is, with all that it is made of.
 	Seal string
-	// Below looks up the saved questions that it stands on.
-	Below func(id int64) (*Card, error)
+	// Below and Snippet look up the saved questions and the SQL that it is made of,
+	// as they were sealed.
+	Below   func(id int64) (*Card, error)
+	Snippet func(id int64, name string) (string, error)
 }
 
 // standIn writes the saved question of a policy as a source, with its columns
@@ -53,6 +55,7 @@ func (c *compiler) standIn(t *catalog.Table, of permission.Filter) (fragment, er
 	}
 	author := c.Source
 	author.Access, author.Saved, author.Card, author.Policy = c.Access.Graph().AuthorOfPolicies(), true, card.Below, nil
+	author.Snippet = card.Snippet
 	sub, err := start(card.Query, author)
 	if err != nil {
 		return nil, mistake(err)

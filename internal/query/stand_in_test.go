@@ -56,7 +56,7 @@ func standIn(id int64) (*query.StandIn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &query.StandIn{Card: query.Card{ID: id, Query: q, Collection: closed}, Seal: "sealed", Below: below}, nil
+	return &query.StandIn{Card: query.Card{ID: id, Query: q, Collection: closed}, Seal: "sealed", Below: below, Snippet: snippet}, nil
 }
 
 // byQuestion is a policy on the orders that shows these columns of a question.
