@@ -237,6 +237,23 @@ func TestResultsDependOnTheQuestionThatStandsIn(t *testing.T) {
 	w.standsIn(card.ID, orders, shown, nil)
 	expect("changed back", 10, true)
 
+	// By SQL with a snippet in it, that is part of it too.
+	snippet, err := w.store.CreateSnippet(t.Context(), store.Actor{User: w.admin}, store.Snippet{Name: "early", Content: "id <= 4"}, func(store.SnippetWrite) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	sql := w.card(w.closed, `{"database":1,"type":"native","native":{"query":"SELECT * FROM orders WHERE {{snippet: early}}","template-tags":{"snippet: early":{"name":"snippet: early","type":"snippet","snippet-name":"early"}}}}`)
+	w.standsIn(sql.ID, orders, shown, nil)
+	expect("by SQL", 4, false)
+	if _, err := w.store.UpdateSnippet(t.Context(), store.Actor{User: w.admin}, snippet.ID, store.SnippetUpdate{Content: new("id <= 5")}, func(store.SnippetWrite) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = w.run(w.person, counting)
+	fails(t, err, MissingPermissions)
+	w.standsIn(sql.ID, orders, shown, nil)
+	expect("by another snippet", 5, false)
+	w.standsIn(card.ID, orders, shown, nil)
+
 	// While it runs.
 	w.rewrite(base, below(100_000))
 	w.standsIn(card.ID, orders, shown, nil)
