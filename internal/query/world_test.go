@@ -33,10 +33,13 @@ const (
 	nobody                    // deactivated
 	coder                     // as tenant, with the right to write SQL
 	masked                    // writes SQL, and sees some columns masked and others not at all
+	stood                     // a question of the builder stands in for the orders
+	spoken                    // SQL stands in for the orders
 )
 
 var persons = map[string]permission.UserID{"admin": admin, "analyst": analyst, "builder": builder, "tenant": tenant,
-	"double": double, "reader": reader, "broken": broken, "empty": empty, "nobody": nobody, "coder": coder, "masked": masked}
+	"double": double, "reader": reader, "broken": broken, "empty": empty, "nobody": nobody, "coder": coder, "masked": masked,
+	"stood": stood, "spoken": spoken}
 
 // The collections of the saved questions.
 const (
@@ -145,17 +148,17 @@ func newGraphOn(t testing.TB, engine string) *permission.Graph {
 		changes = append(changes, permission.SetSandbox{To: &permission.Sandbox{Group: id, Table: of, Policy: permission.Policy{Where: where}, At: 2}})
 	}
 
-	for id := admin; id <= masked; id++ {
+	for id := admin; id <= spoken; id++ {
 		attributes := map[string]string{}
 		switch id {
-		case tenant, double, empty, coder, masked:
+		case tenant, double, empty, coder, masked, stood, spoken:
 			attributes = map[string]string{"org": "7", "state": "open"}
 		case broken:
 			attributes = map[string]string{"org": "7 or 1=1"}
 		}
 		person(id, attributes)
 	}
-	group(permission.AllUsers, admin, analyst, builder, tenant, double, reader, broken, empty, nobody, coder, masked)
+	group(permission.AllUsers, admin, analyst, builder, tenant, double, reader, broken, empty, nobody, coder, masked, stood, spoken)
 	group(permission.Administrators, admin)
 	group(10, analyst)
 	level(10, shop, permission.View, permission.WholeDatabase(), permission.Unrestricted)
@@ -194,6 +197,15 @@ func newGraphOn(t testing.TB, engine string) *permission.Graph {
 		}
 	}
 
+	group(18, stood)
+	group(19, spoken)
+	for id, p := range standingIn {
+		level(id, shop, permission.View, permission.OneTable(orders), permission.Sandboxed)
+		level(id, shop, permission.View, permission.OneTable(products), permission.Unrestricted)
+		level(id, shop, permission.Create, permission.WholeDatabase(), permission.QueryBuilder)
+		changes = append(changes, permission.SetSandbox{To: &permission.Sandbox{Group: id, Table: orders, Policy: p, At: 2}})
+	}
+
 	for _, id := range []permission.CollectionID{open, closed} {
 		changes = append(changes, permission.SetCollection{To: &permission.CollectionNode{ID: id, Name: fmt.Sprintf("collection %d", id)}})
 	}
@@ -215,6 +227,12 @@ var maskedColumns = map[catalog.TableID]permission.Policy{
 		shown(403, permission.Mask{Kind: permission.MaskHash}), shown(404), shown(405, permission.Mask{Kind: permission.MaskNull}),
 		shown(407, permission.Mask{Kind: permission.MaskPartial, Last: 2}), shown(409, permission.Mask{Kind: permission.MaskDate, Unit: "month"})}},
 	people: {AllRows: true, Columns: []permission.ColumnRule{shown(201), shown(203)}},
+}
+
+// standingIn are the policies by a saved question.
+var standingIn = map[permission.GroupID]permission.Policy{
+	18: {Card: 32, Seal: "sealed", Columns: []permission.ColumnRule{shown(401), shown(407)}, Where: []permission.AttributeEquality{{Field: 402, Attribute: "org"}}},
+	19: {Card: 34, Seal: "sealed", Columns: []permission.ColumnRule{shown(401), shown(406), shown(407)}, Variables: []permission.AttributeVariable{{Variable: "state", Attribute: "state"}}},
 }
 
 // cards are the saved questions of the world.
@@ -293,7 +311,7 @@ func sourceOn(t testing.TB, engine string, id permission.UserID) query.Source {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return query.Source{Access: newGraphOn(t, engine).AccessOf(id), Card: lookup, Snippet: snippet, Now: noon, Dialect: d, MaskKey: maskKey, MaxRows: 2000}
+	return query.Source{Access: newGraphOn(t, engine).AccessOf(id), Card: lookup, Policy: standIn, Snippet: snippet, Now: noon, Dialect: d, MaskKey: maskKey, MaxRows: 2000}
 }
 
 func parse(t testing.TB, text string) *query.Query {
