@@ -157,7 +157,11 @@ it. Ends with 1 when SQL of people does not run because of that.`,
 				Slots    int
 				Findings []finding
 			}
-			if err := s.ask(c.Context(), http.MethodGet, fmt.Sprintf("/api/database/%d/governance?slots=%d", id, slots), nil, &g); err != nil {
+			method, body := http.MethodGet, any(nil)
+			if slots > 0 {
+				method, body = http.MethodPost, map[string]any{"slots": slots, "by_hand": true}
+			}
+			if err := s.ask(c.Context(), method, fmt.Sprintf("/api/database/%d/governance", id), body, &g); err != nil {
 				return err
 			}
 			return diagnosis(c.OutOrStdout(), args[0], g.HeldBy, g.Slots, g.Governs, g.Findings)

@@ -18,6 +18,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"time"
 
 	"github.com/sluice-bi/sluice/internal/store"
@@ -51,6 +52,7 @@ type Door struct {
 	wait       time.Duration
 	turns      turns
 	results    results
+	reading    chan struct{} // who reads SQL of people
 	zones      zones
 	work       *worker
 	now        func() time.Time
@@ -61,7 +63,7 @@ type Door struct {
 // New is the door to the warehouses whose connections the store knows. The
 // caller closes the door after the last call, then the pool.
 func New(s *store.Store, w *warehouse.Pool, o Options) *Door {
-	d := &Door{store: s, warehouses: w, timeout: o.Timeout, wait: o.Wait, now: o.Now, log: o.Logger}
+	d := &Door{store: s, warehouses: w, timeout: o.Timeout, wait: o.Wait, now: o.Now, log: o.Logger, reading: make(chan struct{}, runtime.GOMAXPROCS(0))}
 	if d.timeout <= 0 {
 		d.timeout = defaultTimeout
 	}

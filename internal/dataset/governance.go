@@ -65,7 +65,7 @@ func (d *Door) held(ctx context.Context, id catalogID) (*query.Boundary, error) 
 	default:
 		b := d.boundary(db)
 		is := &query.Boundary{Home: b.Home(), Views: b.Views(), Base: nameOf(db), Gate: func(sql string, names func(schema, name string) (string, string, bool)) (string, error) {
-			return reads(sql, names)
+			return d.read(ctx, reads, sql, names)
 		}}
 		if db.Engine == "mysql" {
 			is.Calm = gate.CalmMySQL
@@ -86,8 +86,20 @@ func (d *Door) gate(ctx context.Context, id catalogID) (*query.Boundary, error) 
 		return nil, fmt.Errorf("databases of the engine %s have no roles", db.Engine)
 	}
 	return &query.Boundary{Base: nameOf(db), Gate: func(sql string, names func(schema, name string) (string, string, bool)) (string, error) {
-		return reads(sql, names)
+		return d.read(ctx, reads, sql, names)
 	}}, nil
+}
+
+// read reads SQL of a person, as many at a time as there are processors: before
+// it waits for a connection somebody can send text that takes long to read.
+func (d *Door) read(ctx context.Context, reads func(string, gate.Names) (string, error), sql string, names gate.Names) (string, error) {
+	select {
+	case d.reading <- struct{}{}:
+		defer func() { <-d.reading }()
+		return reads(sql, names)
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
 }
 
 // nameOf is what a server calls the database.
@@ -158,7 +170,8 @@ func (d *Door) SetUpBoundary(ctx context.Context, by store.Actor, id catalogID, 
 // CheckGovernance proves that SQL of people is held to what they may see in a
 // database, by what its server says and by attacks that must fail, and notes
 // what it found: such SQL runs from now on, or no longer. slots says how many
-// there are if that changed, or 0. Errors: [ErrNotFound]; *[ConnectionError]
+// there are if that changed, or 0; another number than before counts only if it
+// is right. Errors: [ErrNotFound]; *[ConnectionError]
 // when the database cannot be looked at, which changes nothing.
 func (d *Door) CheckGovernance(ctx context.Context, by store.Actor, id catalog.DatabaseID, slots int) (Governance, error) {
 	db, err := d.database(ctx, id)
@@ -173,12 +186,30 @@ func (d *Door) CheckGovernance(ctx context.Context, by store.Actor, id catalog.D
 		return Governance{}, err
 	}
 	b := d.boundary(db)
+	at.Boundary = &b
+	const busy = "All slots run SQL of people at the moment. Try again later."
+	waiting, stop := context.WithTimeout(ctx, d.wait)
+	defer stop()
+	release, err := d.warehouses.Spare(waiting, at)
+	if err != nil {
+		if ctx.Err() == nil && waiting.Err() != nil {
+			err = &QueryError{Busy, busy, err}
+		}
+		return Governance{}, connectionError(err)
+	}
+	defer release()
+	other := slots > 0 && slots != b.Slots
 	if slots > 0 {
 		b.Slots = slots
 	}
 	report, err := dbrole.Doctor(ctx, d.warehouses.Admin(at), b, db.Engine)
-	if err != nil {
+	switch {
+	case errors.Is(err, dbrole.ErrBusy):
+		return Governance{}, &QueryError{Busy, busy, err}
+	case err != nil:
 		return Governance{}, connectionError(fmt.Errorf("checking database %d: %w", id, err))
+	case other && !report.Passed(): // what there was is not touched by a wrong number
+		return Governance{Held: "logins", Slots: slots, CheckedAt: d.now(), Findings: report.Findings}, nil
 	}
 	found, err := json.Marshal(report.Findings)
 	if err != nil {

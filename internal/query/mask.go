@@ -1,6 +1,9 @@
 package query
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
 
 	"github.com/sluice-bi/sluice/internal/catalog"
@@ -109,9 +112,17 @@ func (c *compiler) masking(f *catalog.Field, x fragment, m permission.Mask, base
 		return cat(fragment{{hash: true}}, itoa(int64(f.ID))+", ", x, ")"), nil
 	}
 	c.keyed = c.keyed || !c.overViews
-	return c.Dialect.keyedHash(x, c.MaskKey+":"+itoa(int64(f.ID))+":"), nil
+	return c.Dialect.keyedHash(x, HashKey(c.MaskKey, f.ID)), nil
 }
 
 func (c *compiler) unmaskable(f *catalog.Field, reason string) error {
 	return &PolicyError{User: c.Access.User(), Table: f.Table, Field: f.ID, Reason: reason}
+}
+
+// HashKey is the key of the hashes of one field, which stands before what is
+// hashed. Who learns it can undo no hash of another field.
+func HashKey(key string, of catalog.FieldID) string {
+	mac := hmac.New(sha256.New, []byte(key))
+	mac.Write([]byte(itoa(int64(of))))
+	return hex.EncodeToString(mac.Sum(nil))
 }

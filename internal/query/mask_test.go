@@ -30,7 +30,9 @@ func TestMain(m *testing.M) {
 		})
 	}
 	give(query.SQLiteHash, func(key, value driver.Value) string { return fmt.Sprint(key, value) })
-	give(viewHash, func(field, value driver.Value) string { return fmt.Sprintf("%s:%v:%v", maskKey, field, value) })
+	give(viewHash, func(field, value driver.Value) string {
+		return fmt.Sprint(query.HashKey(maskKey, catalog.FieldID(field.(int64))), value)
+	})
 	os.Exit(m.Run())
 }
 
@@ -68,7 +70,9 @@ func policies(t *testing.T, s query.Source, who permission.UserID, of map[permis
 // there, and masked values are what is compared, grouped and sorted.
 func TestColumnsAreShownAsThePolicySays(t *testing.T) {
 	org, status := permission.AttributeEquality{Field: 402, Attribute: "org"}, permission.AttributeEquality{Field: 407, Attribute: "state"}
-	hash := func(field int, v any) string { return hashOf(fmt.Sprintf("%s:%d:%v", maskKey, field, v)) }
+	hash := func(field int, v any) string {
+		return hashOf(fmt.Sprint(query.HashKey(maskKey, catalog.FieldID(field)), v))
+	}
 	tenants := map[permission.GroupID]map[catalog.TableID]permission.Policy{12: {
 		orders: {Where: []permission.AttributeEquality{org}, Columns: []permission.ColumnRule{shown(401), shown(403, permission.Mask{Kind: permission.MaskHash}),
 			shown(404), shown(405, permission.Mask{Kind: permission.MaskNull}), shown(407, permission.Mask{Kind: permission.MaskPartial, Last: 2}),

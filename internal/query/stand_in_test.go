@@ -124,6 +124,9 @@ func sameRows(t *rapid.T, db *sql.DB, q *query.Query, a, b query.Source) {
 	}
 	got, err := run(db, x)
 	want, err2 := run(db, y)
+	if err != nil && err2 != nil && err.Error() == err2.Error() {
+		return // what the engine does not take, it takes in neither form
+	}
 	if err != nil || err2 != nil || !slices.Equal(sorted(got), sorted(want)) {
 		t.Fatalf("%v %v\n%s\n%v %v\n%s\n%v", got, err, x.SQL(), want, err2, y.SQL(), y.Args())
 	}

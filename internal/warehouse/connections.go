@@ -60,6 +60,7 @@ type source interface {
 type connections struct {
 	from source
 	log  *slog.Logger
+	rest time.Duration // how long one may lie idle
 	free chan struct{} // holds a token for each connection that is taken; as many fit as may be
 
 	mu     sync.Mutex
@@ -74,8 +75,8 @@ type connection struct {
 	opened, used time.Time
 }
 
-func newConnections(from source, most int, log *slog.Logger) *connections {
-	return &connections{from: from, log: log, free: make(chan struct{}, most)}
+func newConnections(from source, most int, rest time.Duration, log *slog.Logger) *connections {
+	return &connections{from: from, log: log, rest: rest, free: make(chan struct{}, most)}
 }
 
 // errReplaced is the error of connections that were closed.
@@ -144,7 +145,7 @@ func (p *connections) give(c *connection) {
 	if keep {
 		p.idle = append(p.idle, c)
 		if p.reaper == nil {
-			p.reaper = time.AfterFunc(maxIdle, p.reap)
+			p.reaper = time.AfterFunc(p.rest, p.reap)
 		}
 	}
 	p.mu.Unlock()
@@ -154,17 +155,49 @@ func (p *connections) give(c *connection) {
 	<-p.free
 }
 
+// spare keeps up to so many connections from everybody, and closes those that
+// lie idle, until release is called. It waits for those that are used until ctx
+// ends, and is content with one then.
+func (p *connections) spare(ctx context.Context, n int) (release func(), err error) {
+	taken := 0
+	release = func() {
+		for range taken {
+			<-p.free
+		}
+	}
+	for taken < n {
+		select {
+		case p.free <- struct{}{}:
+			taken++
+			continue
+		case <-ctx.Done():
+		}
+		if taken == 0 {
+			return nil, ended(ctx, nil)
+		}
+		break
+	}
+	p.mu.Lock()
+	idle := p.idle
+	p.idle = nil
+	p.mu.Unlock()
+	for _, c := range idle {
+		c.close()
+	}
+	return release, nil
+}
+
 // reap closes what has lain idle for too long.
 func (p *connections) reap() {
 	p.mu.Lock()
 	var old []*connection
-	for len(p.idle) > 0 && time.Since(p.idle[0].used) >= maxIdle {
+	for len(p.idle) > 0 && time.Since(p.idle[0].used) >= p.rest {
 		old = append(old, p.idle[0])
 		p.idle = p.idle[1:]
 	}
 	p.reaper = nil
 	if len(p.idle) > 0 {
-		p.reaper = time.AfterFunc(maxIdle, p.reap)
+		p.reaper = time.AfterFunc(p.rest, p.reap)
 	}
 	p.mu.Unlock()
 	for _, c := range old {

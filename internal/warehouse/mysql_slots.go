@@ -92,28 +92,38 @@ func (c *mysqlConn) judgeLeased(e *Error, my *mysql.MySQLError) *Error {
 	return say(Failed, wrongRun)
 }
 
-// mysqlControl is the control login of MariaDB.
+// mysqlControl is the control login of MariaDB: with one connection for leases,
+// and another for views, which can wait for a lock.
 type mysqlControl struct {
-	keeper[*mysqlConn]
-	b Boundary
+	shelf
+	leases, makes *keeper[*mysqlConn]
+	b             Boundary
 }
 
 func (s *mysqlServer) control(b Boundary) control {
 	as := s.as(b.Control(), b.Password(b.Control()))
-	return &mysqlControl{b: b, keeper: keeper[*mysqlConn]{open: func(ctx context.Context) (*mysqlConn, error) {
-		opened, err := as.open(ctx)
-		if err != nil {
-			return nil, err
-		}
-		c := opened.(*mysqlConn)
-		for _, sql := range []string{"SET SESSION TRANSACTION READ WRITE", "SET sql_mode = " + quoteText(slotModes)} {
-			if err := c.exec(ctx, sql); err != nil {
-				c.close()
-				return nil, c.judge(ctx, err)
+	keep := func() *keeper[*mysqlConn] {
+		return &keeper[*mysqlConn]{turn: make(chan struct{}, 1), open: func(ctx context.Context) (*mysqlConn, error) {
+			opened, err := as.open(ctx)
+			if err != nil {
+				return nil, err
 			}
-		}
-		return c, nil
-	}}}
+			c := opened.(*mysqlConn)
+			for _, sql := range []string{"SET SESSION TRANSACTION READ WRITE", "SET sql_mode = " + quoteText(slotModes), "SET lock_wait_timeout = 2"} {
+				if err := c.exec(ctx, sql); err != nil {
+					c.close()
+					return nil, c.judge(ctx, err)
+				}
+			}
+			return c, nil
+		}}
+	}
+	return &mysqlControl{b: b, leases: keep(), makes: keep()}
+}
+
+func (p *mysqlControl) close() {
+	p.leases.close()
+	p.makes.close()
 }
 
 // lost tells that an error is one of the connection.
@@ -125,7 +135,7 @@ func (c *mysqlConn) lost(err error) bool {
 func (p *mysqlControl) lease() string { return quoteTicks(p.b.Home()) + ".lease" }
 
 func (p *mysqlControl) grant(ctx context.Context, slot, nonce, grants string, lasts time.Duration) error {
-	return p.use(ctx, func(c *mysqlConn) error {
+	return p.leases.use(ctx, func(c *mysqlConn) error {
 		return c.each(ctx, "REPLACE INTO "+p.lease()+" (slot, nonce, `grants`, expires) VALUES (?, ?, ?, UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND)",
 			[]any{slot, nonce, grants, strconv.FormatInt(lasts.Microseconds(), 10)}, func([]string) {})
 	})
@@ -133,22 +143,22 @@ func (p *mysqlControl) grant(ctx context.Context, slot, nonce, grants string, la
 
 // revoke also takes away what others have left.
 func (p *mysqlControl) revoke(ctx context.Context, slot string) error {
-	return p.use(ctx, func(c *mysqlConn) error {
+	return p.leases.use(ctx, func(c *mysqlConn) error {
 		return c.each(ctx, "DELETE FROM "+p.lease()+" WHERE slot = ? OR expires < UTC_TIMESTAMP(6)", []any{slot}, func([]string) {})
 	})
 }
 
-func (p *mysqlControl) there(ctx context.Context) (there [][]string, err error) {
-	err = p.locked(ctx, func(c *mysqlConn) error {
-		there = nil
-		return c.each(ctx, "SELECT table_name FROM information_schema.views WHERE table_schema = ?", []any{p.b.Views()}, func(row []string) { there = append(there, slices.Clone(row)) })
-	})
-	return there, err
-}
-
 func (p *mysqlControl) ready(ctx context.Context, views []stayingView) error {
-	return p.have(ctx, views, p.there, func(v stayingView) string {
+	return p.have(views, func() (there [][]string, err error) {
+		err = p.makes.use(ctx, func(c *mysqlConn) error {
+			there = nil
+			return c.each(ctx, "SELECT table_name FROM information_schema.views WHERE table_schema = ?", []any{p.b.Views()}, func(row []string) { there = append(there, slices.Clone(row)) })
+		})
+		return there, err
+	}, func(v stayingView) string {
 		return "CREATE OR REPLACE DEFINER = " + quoteText(p.b.Control()) + "@'%' SQL SECURITY DEFINER VIEW " +
 			quoteTicks(p.b.Views()) + "." + quoteTicks(v.name) + " AS " + v.definition
-	}, func(c *mysqlConn, sql string) error { return c.exec(ctx, sql) })
+	}, func(sql string) error {
+		return p.makes.use(ctx, func(c *mysqlConn) error { return c.exec(ctx, sql) })
+	})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"hash/fnv"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -36,11 +35,18 @@ func (c *postgresConn) runLeased(ctx context.Context, t task, views string, read
 		if err := c.exec(ctx, "set local search_path = pg_catalog"); err != nil {
 			return c.judge(ctx, err)
 		}
-		seen, err := c.texts(ctx, "select nonce from "+quoteIdent(views)+".lease")
-		if err != nil {
-			return c.judge(ctx, err)
+		names := make([]string, len(c.views))
+		for i, v := range c.views {
+			names[i] = v.name
 		}
-		return ready(strings.Join(slices.Concat(seen...), " "))
+		seen, err := c.texts(ctx, "select (select nonce from "+quoteIdent(views)+".lease), (select count(*) from "+intactViews+" and c.relname = any (string_to_array($2, ',')))", views, strings.Join(names, ","))
+		switch {
+		case err != nil:
+			return c.judge(ctx, err)
+		case len(seen) != 1 || seen[0][1] != strconv.Itoa(len(names)):
+			return errOtherViews
+		}
+		return ready(seen[0][0])
 	}, done)
 	return r, err
 }
@@ -77,26 +83,45 @@ func (c *postgresConn) judgeLeased(e *Error, pg *pgconn.PgError) *Error {
 	return say(Failed, wrongRun)
 }
 
-// postgresControl is the control login of PostgreSQL.
+// intactViews are the views of the schema $1 that are as they were made. A view
+// is bound to the tables and columns that it was made with, whatever they are
+// called later; its text follows, and is no longer what its comment says.
+const intactViews = `pg_class c where c.relkind = 'v' and c.relnamespace = (select oid from pg_namespace where nspname = $1)
+	and md5(pg_get_viewdef(c.oid)) = obj_description(c.oid, 'pg_class')`
+
+// postgresControl is the control login of PostgreSQL: with one connection for
+// leases, and another for views, which can wait for a lock.
 type postgresControl struct {
-	keeper[*postgresConn]
-	b Boundary
+	shelf
+	leases, makes *keeper[*postgresConn]
+	b             Boundary
 }
 
 func (s *postgresServer) control(b Boundary) control {
 	as := s.as(b.Control(), b.Password(b.Control()))
-	return &postgresControl{b: b, keeper: keeper[*postgresConn]{open: func(ctx context.Context) (*postgresConn, error) {
-		c, err := as.open(ctx)
-		if err != nil {
-			return nil, err
-		}
-		p := c.(*postgresConn)
-		if err := p.exec(ctx, "set search_path = pg_catalog; set synchronous_commit = off; set default_transaction_read_only = off"); err != nil {
-			p.close()
-			return nil, p.judge(ctx, err)
-		}
-		return p, nil
-	}}}
+	keep := func() *keeper[*postgresConn] {
+		return &keeper[*postgresConn]{turn: make(chan struct{}, 1), open: func(ctx context.Context) (*postgresConn, error) {
+			c, err := as.open(ctx)
+			if err != nil {
+				return nil, err
+			}
+			p := c.(*postgresConn)
+			if err := p.exec(ctx, "set search_path = pg_catalog; set synchronous_commit = off; set default_transaction_read_only = off; set lock_timeout = '"+lockWithin+"'; set quote_all_identifiers = off"); err != nil {
+				p.close()
+				return nil, p.judge(ctx, err)
+			}
+			return p, nil
+		}}
+	}
+	return &postgresControl{b: b, leases: keep(), makes: keep()}
+}
+
+// lockWithin is how long making a view waits for a lock on what it reads.
+const lockWithin = "2s"
+
+func (p *postgresControl) close() {
+	p.leases.close()
+	p.makes.close()
 }
 
 // lost tells that an error is one of the connection.
@@ -106,7 +131,7 @@ func (c *postgresConn) lost(err error) bool {
 }
 
 func (p *postgresControl) grant(ctx context.Context, slot, nonce, grants string, lasts time.Duration) error {
-	return p.use(ctx, func(c *postgresConn) error {
+	return p.leases.use(ctx, func(c *postgresConn) error {
 		_, err := c.texts(ctx, "insert into "+quoteIdent(p.b.Home())+`.lease (slot, nonce, grants, expires)
 			values ($1, $2, $3, clock_timestamp() + $4::interval)
 			on conflict (slot) do update set nonce = excluded.nonce, grants = excluded.grants, expires = excluded.expires`,
@@ -117,34 +142,36 @@ func (p *postgresControl) grant(ctx context.Context, slot, nonce, grants string,
 
 // revoke also takes away what others have left.
 func (p *postgresControl) revoke(ctx context.Context, slot string) error {
-	return p.use(ctx, func(c *postgresConn) error {
+	return p.leases.use(ctx, func(c *postgresConn) error {
 		_, err := c.texts(ctx, "delete from "+quoteIdent(p.b.Home())+".lease where slot = $1 or expires < clock_timestamp()", slot)
 		return err
 	})
-}
-
-func (p *postgresControl) there(ctx context.Context) ([][]string, error) {
-	var there [][]string
-	err := p.locked(ctx, func(c *postgresConn) (err error) {
-		there, err = c.texts(ctx, "select relname from pg_class where relkind = 'v' and relnamespace = (select oid from pg_namespace where nspname = $1)", p.b.Views())
-		return err
-	})
-	return there, err
 }
 
 func (p *postgresControl) ready(ctx context.Context, views []stayingView) error {
 	lock := fnv.New32a()
 	_, _ = lock.Write([]byte(p.b.Name))
 	before := "begin; set local role " + quoteIdent(p.b.Owner()) + "; select pg_advisory_xact_lock(" + strconv.Itoa(int(lock.Sum32())) + "); "
-	return p.have(ctx, views, p.there, p.viewSQL, func(c *postgresConn, sql string) error {
-		err := c.exec(ctx, before+sql+"; commit")
-		if err != nil && !c.pg.IsClosed() {
-			_ = c.exec(context.WithoutCancel(ctx), "rollback")
-		}
-		return err
+	return p.have(views, func() (there [][]string, err error) {
+		err = p.makes.use(ctx, func(c *postgresConn) (err error) {
+			there, err = c.texts(ctx, "select c.relname from "+intactViews, p.b.Views())
+			return err
+		})
+		return there, err
+	}, p.viewSQL, func(sql string) error {
+		return p.makes.use(ctx, func(c *postgresConn) error {
+			err := c.exec(ctx, before+sql+"; commit")
+			if err != nil && !c.pg.IsClosed() {
+				_ = c.exec(context.WithoutCancel(ctx), "rollback")
+			}
+			return err
+		})
 	})
 }
 
+// viewSQL makes a view anew, and notes in its comment as what.
 func (p *postgresControl) viewSQL(v stayingView) string {
-	return "CREATE OR REPLACE VIEW " + quoteIdent(p.b.Views()) + "." + quoteIdent(v.name) + " WITH (security_barrier) AS " + v.definition
+	name := quoteIdent(p.b.Views()) + "." + quoteIdent(v.name)
+	return "DROP VIEW IF EXISTS " + name + "; CREATE VIEW " + name + " WITH (security_barrier) AS " + v.definition +
+		"; DO $do$ BEGIN EXECUTE format('COMMENT ON VIEW " + strings.ReplaceAll(name, "'", "''") + " IS %L', md5(pg_get_viewdef(" + quoteText(name) + "::regclass))); END $do$"
 }

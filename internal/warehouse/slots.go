@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluice-bi/sluice/internal/query"
@@ -25,6 +26,9 @@ import (
 
 // leaseLasts is how much longer than its statement a lease lasts.
 const leaseLasts = 5 * time.Second
+
+// slotIdle is how long a slot may lie idle: other processes may want it.
+const slotIdle = 5 * time.Second
 
 // leased is what a task needs of a slot.
 type leased struct {
@@ -142,10 +146,26 @@ type slotSession interface {
 	runLeased(ctx context.Context, t task, views string, ready func(nonce string) error, done func()) (*Rows, error)
 }
 
+// errOtherViews is of a view that is not there as it was made: somebody dropped
+// it, or renamed what it reads.
+var errOtherViews = errors.New("warehouse: a view is not as it was made")
+
 func (s *slot) run(ctx context.Context, t task) (*Rows, error) {
 	if t.leased == nil {
 		return nil, errors.New("warehouse: a slot is for SQL of people that is held to views")
 	}
+	rows, err := s.once(ctx, t)
+	if errors.Is(err, errOtherViews) {
+		s.of.by.forget()
+		rows, err = s.once(ctx, t)
+	}
+	if errors.Is(err, errOtherViews) {
+		err = failed(Failed, wrongRun, err)
+	}
+	return rows, err
+}
+
+func (s *slot) once(ctx context.Context, t task) (*Rows, error) {
 	if err := s.of.by.ready(ctx, t.leased.views); err != nil {
 		return nil, told(ctx, err)
 	}
@@ -208,26 +228,45 @@ func (s *slot) close() {
 	s.of.leave(s.n)
 }
 
-// keeper keeps the connection of a control login.
+// keeper keeps a connection of a control login.
 type keeper[C interface {
 	comparable
 	close()
 	judge(ctx context.Context, err error) *Error
 	lost(err error) bool // the error is one of the connection
 }] struct {
-	open func(ctx context.Context) (C, error)
-
-	mu     sync.Mutex
-	conn   C               // the zero value before it is needed
-	known  map[string]bool // views that are there
-	closed bool            // no connection stays open
+	open   func(ctx context.Context) (C, error)
+	turn   chan struct{} // who puts something into it has the connection
+	conn   C             // the zero value before it is needed
+	closed atomic.Bool   // no connection stays open
 }
 
+// take waits for the connection until ctx ends.
+func (k *keeper[C]) take(ctx context.Context) (release func(), err error) {
+	select {
+	case k.turn <- struct{}{}:
+		return k.release, nil
+	case <-ctx.Done():
+		return nil, ended(ctx, nil)
+	}
+}
+
+func (k *keeper[C]) release() {
+	<-k.turn
+	if k.closed.Load() {
+		k.close()
+	}
+}
+
+// close closes the connection, or has who uses it do so.
 func (k *keeper[C]) close() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.closed = true
-	k.drop()
+	k.closed.Store(true)
+	select {
+	case k.turn <- struct{}{}:
+		k.drop()
+		<-k.turn
+	default:
+	}
 }
 
 func (k *keeper[C]) drop() {
@@ -241,12 +280,11 @@ func (k *keeper[C]) drop() {
 // use hands the connection to f: once more, when that was lost before anybody
 // noticed.
 func (k *keeper[C]) use(ctx context.Context, f func(C) error) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.locked(ctx, f)
-}
-
-func (k *keeper[C]) locked(ctx context.Context, f func(C) error) error {
+	release, err := k.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	var none C
 	for again := k.conn != none; ; again = false {
 		if k.conn == none {
@@ -258,56 +296,67 @@ func (k *keeper[C]) locked(ctx context.Context, f func(C) error) error {
 		}
 		err := f(k.conn)
 		if err == nil {
-			if k.closed {
-				k.drop()
-			}
 			return nil
 		}
 		judged := k.conn.judge(ctx, err)
-		if k.closed || k.conn.lost(err) {
-			lost := k.conn.lost(err)
-			k.drop()
-			if again && lost && ctx.Err() == nil {
-				continue
-			}
+		if !k.conn.lost(err) {
+			return judged
 		}
-		return judged
+		k.drop()
+		if !again || ctx.Err() != nil {
+			return judged
+		}
 	}
 }
 
-// have makes the views that are not there.
-func (k *keeper[C]) have(ctx context.Context, views []stayingView, there func(context.Context) ([][]string, error), sql func(stayingView) string, run func(C, string) error) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	missing := func() []stayingView {
-		return slices.DeleteFunc(slices.Clone(views), func(v stayingView) bool { return k.known[v.name] })
-	}
-	if len(missing()) == 0 {
-		return nil
-	}
-	names, err := there(ctx)
-	if err != nil {
-		return err
-	}
-	k.known = map[string]bool{}
-	for _, name := range slices.Concat(names...) {
-		k.known[name] = true
-	}
-	for _, v := range missing() {
-		text := sql(v)
-		if err := k.locked(ctx, func(c C) error { return run(c, text) }); err != nil {
-			return failed(Unusable, "a view that SQL of people needs is not there and could not be made ("+err.Error()+"). As an administrator of the database run: "+text+";", err)
-		}
-		k.known[v.name] = true
-	}
-	return nil
+// shelf knows which views are there.
+type shelf struct {
+	mu    sync.Mutex
+	known map[string]bool
 }
 
 // forget looks for the views again: one may have gone.
-func (k *keeper[C]) forget() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.known = nil
+func (s *shelf) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.known = nil
+}
+
+func (s *shelf) add(names ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.known == nil {
+		s.known = map[string]bool{}
+	}
+	for _, name := range names {
+		s.known[name] = true
+	}
+}
+
+func (s *shelf) missing(views []stayingView) []stayingView {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(views), func(v stayingView) bool { return s.known[v.name] })
+}
+
+// have makes the views that are not there as they were made.
+func (s *shelf) have(views []stayingView, there func() ([][]string, error), sql func(stayingView) string, run func(string) error) error {
+	if len(s.missing(views)) == 0 {
+		return nil
+	}
+	names, err := there()
+	if err != nil {
+		return err
+	}
+	s.add(slices.Concat(names...)...)
+	for _, v := range s.missing(views) {
+		text := sql(v)
+		if err := run(text); err != nil {
+			return failed(Unusable, "a view that SQL of people needs is not there as it must be and could not be made ("+err.Error()+"). As an administrator of the database run: "+text+";", err)
+		}
+		s.add(v.name)
+	}
+	return nil
 }
 
 // tellable tells whether the engine's words about a statement can be told: they

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/sluice-bi/sluice/internal/catalog"
 	"github.com/sluice-bi/sluice/internal/query"
 	"modernc.org/sqlite"
 )
@@ -20,8 +21,9 @@ type wiring struct {
 	hash   string // the name of the function
 	// Of the connection that it serves now:
 	guard *guard
-	token string // that calls of the function must bring
-	key   string // with which it hashes
+	token string           // that calls of the function must bring
+	key   string           // with which it hashes
+	keys  map[int64]string // that come of it, by the field
 }
 
 // wirings are those that no connection uses: for connections that are shared,
@@ -70,7 +72,7 @@ func wire(governed bool) (*wiring, error) {
 
 // unwire gives a wiring back when its connection is closed.
 func (w *wiring) unwire() {
-	w.guard, w.token, w.key = nil, "", ""
+	w.guard, w.token, w.key, w.keys = nil, "", "", nil
 	wirings.Lock()
 	defer wirings.Unlock()
 	if w.hash == query.SQLiteHash {
@@ -86,5 +88,17 @@ func (w *wiring) hashed(_ *sqlite.FunctionContext, args []driver.Value) (driver.
 	if !is || w.token == "" || subtle.ConstantTimeCompare([]byte(token), []byte(w.token)) != 1 {
 		return nil, errNoToken
 	}
-	return keyedHash(nil, []driver.Value{w.key + ":" + text(args[1]) + ":", args[2]})
+	of, is := args[1].(int64)
+	if !is {
+		return nil, errors.New("a hash is of a field")
+	}
+	key, has := w.keys[of]
+	if !has {
+		key = query.HashKey(w.key, catalog.FieldID(of))
+		if w.keys == nil {
+			w.keys = map[int64]string{}
+		}
+		w.keys[of] = key
+	}
+	return keyedHash(nil, []driver.Value{key, args[2]})
 }

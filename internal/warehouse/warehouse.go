@@ -106,7 +106,7 @@ func (p *Pool) open(db Database) (*connections, error) {
 		if d != nil {
 			d.close()
 		}
-		d = &database{engine: db.Engine, details: string(db.Details), from: from, conns: newConnections(from, MaxConnections, log)}
+		d = &database{engine: db.Engine, details: string(db.Details), from: from, conns: newConnections(from, MaxConnections, maxIdle, log)}
 		p.databases[db.ID] = d
 	}
 	if db.Boundary == nil {
@@ -119,7 +119,7 @@ func (p *Pool) open(db Database) (*connections, error) {
 	if d.slots == nil || d.held.Boundary != *db.Boundary {
 		d.closeSlots()
 		d.held = newSlots(in, *db.Boundary, log)
-		d.slots = newConnections(d.held, db.Boundary.Slots, log)
+		d.slots = newConnections(d.held, db.Boundary.Slots, slotIdle, log)
 	}
 	return d.slots, nil
 }
@@ -210,6 +210,30 @@ func (p *Pool) take(ctx context.Context, db Database) (*connection, *connections
 		}
 	}
 }
+
+// Spare leaves slots of the database's boundary to somebody else, the doctor,
+// until release is called: as many as nobody uses within a short while, and one
+// at least.
+func (p *Pool) Spare(ctx context.Context, db Database) (release func(), err error) {
+	slots, err := p.open(db)
+	if err != nil {
+		return nil, err
+	}
+	one, err := slots.spare(ctx, 1)
+	if err != nil {
+		return nil, err
+	}
+	short, stop := context.WithTimeout(ctx, spareWithin)
+	defer stop()
+	more, err := slots.spare(short, db.Boundary.Slots-1)
+	if err != nil {
+		return one, nil //nolint:nilerr // one is enough
+	}
+	return func() { more(); one() }, nil
+}
+
+// spareWithin is how long the doctor waits for more than one slot.
+const spareWithin = 2 * time.Second
 
 // Release gives the connection back. Rows that are still open end. Calling it
 // again does nothing.
