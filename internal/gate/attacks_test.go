@@ -104,6 +104,8 @@ var attacks = []struct{ sql, reason string }{
 	{`SELECT "Lower"('A')`, "function Lower"},
 	{"SELECT current_setting('is_superuser')", "function current_setting"},
 	{"SELECT pg_sleep(10)", "function pg_sleep"},
+	{"SELECT enum_range(NULL::text)", "function enum_range"},
+	{"SELECT enum_first(NULL::text), enum_last(NULL::text)", "function enum_first"},
 	{"SELECT pg_read_file('/etc/passwd')", "function pg_read_file"},
 	{"SELECT * FROM pg_ls_dir('.')", "function pg_ls_dir"},
 	{"SELECT lo_import('/etc/passwd')", "function lo_import"},
@@ -204,7 +206,7 @@ func TestAttacksAreRefusedForTheirReason(t *testing.T) {
 func TestOrdinarySQLIsPrinted(t *testing.T) {
 	for _, c := range ordinary {
 		got, err := Postgres(c.sql, views)
-		if maxTokens < 8000 && err != nil && strings.Contains(err.Error(), "printed as it was meant") && strings.Contains(c.sql, "(ARRAY[") {
+		if !newestPrinter && err != nil && strings.Contains(err.Error(), "printed as it was meant") && strings.Contains(c.sql, "(ARRAY[") {
 			continue // a mistake of the printer in builds without cgo
 		}
 		if got != c.printed || err != nil {

@@ -38,3 +38,7 @@ func refuse(at int, format string, args ...any) *Refusal {
 
 // maxSQL bounds the bytes of SQL, as it comes and as it is printed.
 const maxSQL = 200_000
+
+// maxLiterals bounds numbers and strings, which no other bound counts. A list
+// of them costs seconds from some ten thousand on.
+const maxLiterals = 10_000

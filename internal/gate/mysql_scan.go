@@ -18,7 +18,7 @@ type mysqlScan struct {
 // included. It refuses what the parser reads as something else without a trace,
 // and nesting that would cost much to parse.
 func scanMySQL(s string) (found mysqlScan, err error) {
-	depth, joins, strung, last, runs := 0, 0, 0, "", false
+	depth, joins, strung, literals, last, runs := 0, 0, 0, 0, "", false
 	for i := 0; i < len(s); {
 		var word string
 		c, rest := s[i], s[i:]
@@ -28,7 +28,9 @@ func scanMySQL(s string) (found mysqlScan, err error) {
 			if last == "escape" && end == 2 {
 				return found, refuse(mysqlCharacter(s, i), "ESCAPE '' is not allowed")
 			}
-			i, word = i+end, "'"
+			if i, word = i+end, "'"; c != '`' {
+				literals++
+			}
 		case c == '#' || strings.HasPrefix(rest, "--") && (len(rest) == 2 || unicode.IsSpace(rune(rest[2]))):
 			i += mysqlUntil(rest, "\n")
 			continue
@@ -45,6 +47,9 @@ func scanMySQL(s string) (found mysqlScan, err error) {
 				i++
 			}
 			word = strings.ToLower(rest[:len(rest)-len(s[i:])])
+			if at := len(s) - len(rest); mysqlConstant(word) && !(last == "." && at > 1 && mysqlWordy(s[at-2])) {
+				literals++
+			}
 			if last == "." {
 				word = "name"
 			}
@@ -58,11 +63,15 @@ func scanMySQL(s string) (found mysqlScan, err error) {
 				depth--
 			} else if c == '?' {
 				found.markers++
+				literals++
 			}
 			i++
 		}
 		if depth > mysqlNesting {
 			return found, refuse(mysqlCharacter(s, i-1), "the SQL is nested more than %d deep", mysqlNesting)
+		}
+		if literals > maxLiterals {
+			return found, refuse(mysqlCharacter(s, i-1), "the SQL has more than %d numbers, strings and other constants", maxLiterals)
 		}
 		// The parser takes quadratic time for these.
 		if strung++; word != "'" {
@@ -86,6 +95,11 @@ func scanMySQL(s string) (found mysqlScan, err error) {
 		return found, refuse(0, "placeholders are not allowed beside comments that run")
 	}
 	return found, nil
+}
+
+// mysqlConstant tells whether a word stands for a value by itself.
+func mysqlConstant(word string) bool {
+	return word[0] >= '0' && word[0] <= '9' || word == "null" || word == "true" || word == "false"
 }
 
 // mysqlQuoted is the length of the string or name that s begins with.

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"strings"
+	"unicode"
 
 	"github.com/pingcap/tidb/pkg/parser/ast"
 	"github.com/pingcap/tidb/pkg/parser/model"
@@ -10,7 +11,7 @@ import (
 // mysqlBlock is a SELECT or a set operation: what its WITH names, what its FROM
 // names, and the columns in it that name a schema.
 type mysqlBlock struct {
-	named     []string // by WITH, so far
+	named     map[string]string // by WITH, so far, as defined, by mysqlFold
 	relations []mysqlRelation
 	columns   []mysqlColumn
 }
@@ -38,33 +39,57 @@ func (w *mysqlWalk) block() *mysqlBlock {
 func (w *mysqlWalk) with(n *ast.WithClause) {
 	w.withs++
 	b := w.block()
-	for i, e := range n.CTEs {
-		for _, before := range n.CTEs[:i] {
-			if strings.EqualFold(before.Name.O, e.Name.O) {
-				w.refuse(0, "WITH names %s twice", e.Name.O)
-			}
+	before := map[string]bool{}
+	for _, e := range n.CTEs {
+		name := mysqlFold(e.Name.O)
+		if before[name] {
+			w.refuse(0, "WITH names %s twice", e.Name.O)
 		}
+		if w.err != nil {
+			return
+		}
+		before[name] = true
 		if n.IsRecursive && b != nil {
-			b.named = append(b.named, e.Name.O)
+			b.name(e.Name.O)
 		}
 	}
+}
+
+// name adds a name of WITH. The first of the same letters stays.
+func (b *mysqlBlock) name(as string) {
+	if b.named == nil {
+		b.named = map[string]string{}
+	}
+	if _, is := b.named[mysqlFold(as)]; !is {
+		b.named[mysqlFold(as)] = as
+	}
+}
+
+// mysqlFold is the same for those names that strings.EqualFold takes for equal.
+func mysqlFold(name string) string {
+	return strings.Map(func(r rune) rune {
+		least := r
+		for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
+			least = min(least, other)
+		}
+		return least
+	}, name)
 }
 
 // query adds a name of WITH after its query, so that neither that query nor
 // those before it see it.
 func (w *mysqlWalk) query(n *ast.CommonTableExpression) {
 	if with, ok := w.parent().(*ast.WithClause); ok && !with.IsRecursive && w.block() != nil {
-		w.block().named = append(w.block().named, n.Name.O)
+		w.block().name(n.Name.O)
 	}
 }
 
 // common finds the name of WITH that a table name means here, innermost first.
 func (w *mysqlWalk) common(name string) (as string, ok bool) {
+	folded := mysqlFold(name)
 	for i := len(w.blocks) - 1; i >= 0; i-- {
-		for _, n := range w.blocks[i].named {
-			if strings.EqualFold(n, name) {
-				return n, true
-			}
+		if as, ok := w.blocks[i].named[folded]; ok {
+			return as, true
 		}
 	}
 	return "", false

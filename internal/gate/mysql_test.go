@@ -71,7 +71,16 @@ func TestMySQLBoundsItsWork(t *testing.T) {
 			}
 		}
 	}
-	if _, err := MySQL("select "+strings.Repeat("1, ", 60_000)+"1", mysqlShop); err != nil {
+	if _, err := MySQL("select "+strings.Repeat("1.5, ", maxLiterals-1)+"1", mysqlShop); err != nil {
+		t.Error(err)
+	}
+	for _, again := range []string{"1,", "1.5,", ".5,", "0x1,", "'a',", `"a",`, "null,", "TRUE,", "?,", "-1,"} {
+		_, err := MySQL("select * from orders where id in ("+strings.Repeat(again, maxLiterals)+"1)", mysqlShop)
+		if err == nil || !strings.Contains(err.Error(), "constants") {
+			t.Errorf("more than %d of %q: %v", maxLiterals, again, err)
+		}
+	}
+	if _, err := MySQL("with a as (select 1)"+strings.Repeat(", a as (select 1)", 10_000-2)+" select 1", mysqlShop); err == nil || !strings.Contains(err.Error(), "WITH names a twice") {
 		t.Error(err)
 	}
 }

@@ -9,12 +9,6 @@ import (
 	"github.com/pganalyze/pg_query_go/v6/parser"
 )
 
-// maxTokens bounds the words and operators of a statement, without literals
-// and commas. The parser of C recurses once for each of a chain such as
-// 1+1+1, asks for no limit, and takes the process down where its stack ends:
-// with 8 MB at about 25,000.
-const maxTokens = 8000
-
 // parse and deparse are PostgreSQL's own grammar, compiled from its sources.
 func parse(sql string) (*pg.ParseResult, error) { return pg.Parse(sql) }
 

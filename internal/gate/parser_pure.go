@@ -12,11 +12,6 @@ import (
 	"github.com/wasilibs/go-pgquery/parser"
 )
 
-// maxTokens bounds the words and operators of a statement, without literals
-// and commas. The parser recurses once for each of a chain such as 1+1+1, asks
-// for no limit, and its stack ends between 2000 and 4000.
-const maxTokens = 2000
-
 // parse and deparse are the same sources as in builds with cgo, compiled to
 // WebAssembly: slower, with two seconds at their first use, and a somewhat
 // older printer, whose mistakes the second reading refuses.

@@ -67,8 +67,19 @@ func postgres(sql string, names Names) (string, *Refusal) {
 	return printed, nil
 }
 
-// readable refuses what must not reach the parser: see maxTokens too. A text
-// has no more words and operators than bytes, so most are not counted.
+// maxTokens bounds the words and operators of a statement, without literals
+// and commas. The parser recurses once for each of a chain such as 1+1+1, asks
+// for no limit, and takes the process down where its stack ends: with 2 MB,
+// which threads of C have where ulimit sets none, before 8000, and in builds
+// without cgo between 2000 and 4000.
+const maxTokens = 2000
+
+// maxNesting bounds open parentheses and prefix operators in a row, for which
+// the parser recurses with the largest frames.
+const maxNesting = 500
+
+// readable refuses what must not reach the parser. A text has no more words
+// and operators than bytes, so short ones are not scanned.
 func readable(sql string) *Refusal {
 	switch {
 	case len(sql) > maxSQL:
@@ -77,23 +88,48 @@ func readable(sql string) *Refusal {
 		return refuse(position(sql, strings.IndexByte(sql, 0)), "SQL must not hold a NUL character")
 	case !utf8.ValidString(sql):
 		return refuse(0, "SQL must be UTF-8 text")
-	case len(sql) <= maxTokens:
+	case len(sql) <= maxNesting:
 		return nil
 	}
 	tokens, err := scan(sql)
 	if err != nil {
 		return unread(sql, err)
 	}
-	n := 0
-	for _, t := range tokens.GetTokens() {
+	return countable(tokens.GetTokens())
+}
+
+// countable holds the words of a text to the bounds.
+func countable(tokens []*pg.ScanToken) *Refusal {
+	words, literals, open, prefixes := 0, 0, 0, 0
+	for _, t := range tokens {
 		switch t.GetToken() {
-		case pg.Token_ICONST, pg.Token_FCONST, pg.Token_SCONST, pg.Token_ASCII_44, pg.Token_SQL_COMMENT, pg.Token_C_COMMENT:
+		case pg.Token_SQL_COMMENT, pg.Token_C_COMMENT:
+			continue
+		case pg.Token_ASCII_44:
+			prefixes = 0
+			continue
+		case pg.Token_ICONST, pg.Token_FCONST, pg.Token_SCONST, pg.Token_USCONST, pg.Token_BCONST, pg.Token_XCONST:
+			literals, prefixes = literals+1, 0
+			continue
+		case pg.Token_NOT, pg.Token_NOT_LA, pg.Token_ASCII_43, pg.Token_ASCII_45, pg.Token_Op: // + and -
+			prefixes++
+		case pg.Token_ASCII_40, pg.Token_ASCII_91: // ( and [
+			open, prefixes = open+1, 0
+		case pg.Token_ASCII_41, pg.Token_ASCII_93: // ) and ]
+			open, prefixes = max(0, open-1), 0
 		default:
-			n++
+			prefixes = 0
+		}
+		words++
+		if open > maxNesting || prefixes > maxNesting {
+			return refuse(0, "this SQL is nested more than %d deep", maxNesting)
 		}
 	}
-	if n > maxTokens {
+	if words > maxTokens {
 		return refuse(0, "this SQL has more than %d words and operators", maxTokens)
+	}
+	if literals > maxLiterals {
+		return refuse(0, "this SQL has more than %d numbers and strings", maxLiterals)
 	}
 	return nil
 }

@@ -50,7 +50,7 @@ var functions = words(`
 	array_append array_cat array_dims array_fill array_length array_lower array_ndims array_position
 	array_positions array_prepend array_remove array_replace array_reverse array_sample array_shuffle array_sort
 	array_to_json array_to_string array_to_tsvector array_upper cardinality generate_subscripts trim_array unnest
-	generate_series enum_first enum_last enum_range
+	generate_series
 
 	json_array json_array_elements json_array_elements_text json_array_length json_build_array json_build_object
 	json_each json_each_text json_extract_path json_extract_path_text json_object json_object_keys

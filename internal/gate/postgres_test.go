@@ -5,6 +5,8 @@ package gate
 import (
 	"errors"
 	"fmt"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 )
@@ -67,10 +69,10 @@ func TestLargeSQLDoesNotTakeTheProcessDown(t *testing.T) {
 		"subqueries":  {"", "SELECT * FROM (", "SELECT 1"},
 		"with":        {"", "WITH x AS (", "SELECT 1"},
 	} {
-		for _, n := range []int{500, maxTokens - 10, 5000, 15_000, 60_000} {
+		for _, n := range []int{maxNesting, maxNesting + 1, maxTokens - 10, 7990, 15_000, 60_000} {
 			closing := strings.Count(bomb.again, "(")
 			sql := bomb.before + strings.Repeat(bomb.again, n) + bomb.after + strings.Repeat(")", n*closing)
-			if r := refused(t, sql); r == nil && !(name == "parentheses" && n < maxTokens) { // which make no tree
+			if r := refused(t, sql); r == nil && !(name == "parentheses" && n <= maxNesting) { // which make no tree
 				t.Errorf("%d %s are let through", n, name)
 			}
 			if r := refused(t, "SELECT 1"); r != nil {
@@ -80,15 +82,49 @@ func TestLargeSQLDoesNotTakeTheProcessDown(t *testing.T) {
 	}
 }
 
+// Where ulimit sets no size, the C library gives threads 2 MB of stack and not
+// the usual 8.
+func TestLargeSQLDoesNotTakeAProcessWithSmallStacksDown(t *testing.T) {
+	shell, err := exec.LookPath("sh")
+	if err != nil || exec.Command(shell, "-c", "ulimit -s unlimited").Run() != nil {
+		t.Skip("the size of stacks cannot be set here")
+	}
+	out, err := exec.Command(shell, "-c", `ulimit -s unlimited && exec "$0" -test.run '^TestLargeSQLDoesNotTakeTheProcessDown$'`, os.Args[0]).CombinedOutput()
+	if err != nil {
+		t.Errorf("%v: %.1000s", err, out)
+	}
+}
+
+func TestNestingIsRefusedBeforeParsing(t *testing.T) {
+	for _, c := range []struct{ before, again, after, words string }{
+		{"SELECT ", "(", "1", "nested more than 500"}, {"SELECT ", "ARRAY[", "1", "nested more than 500"}, {"SELECT ", "lower([", "1", "nested more than 500"},
+		{"SELECT ", "NOT ", "true", "nested more than 500"}, {"SELECT ", "NOT /* , */ ", "true", "nested more than 500"}, {"SELECT ", "- ", "1", "nested more than 500"},
+		{"SELECT ", "+ ~ ", "1", "nested more than 500"}, {"SELECT 1", ", 1", " FROM (", ""}, {"SELECT 1", " AND NOT true", "", ""}, {"SELECT ", "(), ", "1", ""},
+	} {
+		r := readable(c.before + strings.Repeat(c.again, maxNesting+1) + c.after)
+		if c.words == "" && r != nil || c.words != "" && (r == nil || !strings.Contains(r.Message, c.words)) {
+			t.Errorf("%s: got %v", c.again, r)
+		}
+	}
+}
+
 func TestLongListsAreNoNesting(t *testing.T) {
 	for name, sql := range map[string]string{
-		"numbers": "SELECT * FROM orders WHERE id IN (1" + strings.Repeat(", 1", 20_000) + ")",
+		"numbers": "SELECT * FROM orders WHERE id IN (1" + strings.Repeat(", 1", maxLiterals-1) + ")",
 		"texts":   "SELECT * FROM orders WHERE status IN ('open'" + strings.Repeat(", 'it''s (paid)'", 9000) + ")",
 		"and":     "SELECT * FROM orders WHERE id > 0" + strings.Repeat(" AND id <> 7", maxTokens/4),
 		"columns": "SELECT id" + strings.Repeat(", orders.id + 1", maxTokens/5) + " FROM orders",
 	} {
 		if r := refused(t, sql); r != nil {
 			t.Errorf("%s: %v", name, r)
+		}
+	}
+}
+
+func TestLongerListsAreRefused(t *testing.T) {
+	for _, again := range []string{", 1", ", 1.5", ", 'a'", ", U&'a'", ", B'1'", ", X'1'"} {
+		if r := refused(t, "SELECT * FROM orders WHERE id IN (1"+strings.Repeat(again, maxLiterals)+")"); r == nil || !strings.Contains(r.Message, "numbers and strings") {
+			t.Errorf("%s: got %v", again, r)
 		}
 	}
 }
