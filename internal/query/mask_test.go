@@ -198,3 +198,9 @@ func TestAMaskThatIsNotPossibleRefuses(t *testing.T) {
 		t.Errorf("a hash without a key: %v", err)
 	}
 }
+
+func TestFieldsAreHashedWithKeysOfTheirOwn(t *testing.T) {
+	if query.HashKey(maskKey, 1) == query.HashKey(maskKey, 2) || query.HashKey(maskKey, 1) == query.HashKey("another", 1) || query.HashKey(maskKey, 1) != query.HashKey(maskKey, 1) {
+		t.Error("keys are shared, or change")
+	}
+}
