@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"modernc.org/sqlite"
+
+	"github.com/sluice-bi/sluice/internal/query"
 )
 
 // tenantFile is a file in which a person may see the orders of organization 1,
@@ -289,7 +291,7 @@ func TestHashesAreMadeByTheViewsAlone(t *testing.T) {
 				return `SELECT ` + hash + `403, "t"."note") AS "note" FROM ` + schema + `."orders" AS "t" LIMIT -1 OFFSET 0`
 			}}}}
 	}
-	want, err := keyedHash(nil, []driver.Value{"the key:403:", "note-org2-b"})
+	want, err := keyedHash(nil, []driver.Value{query.HashKey("the key", 403), "note-org2-b"})
 	if err != nil {
 		t.Fatal(err)
 	}
