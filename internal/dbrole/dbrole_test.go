@@ -116,7 +116,7 @@ func (p *place) lease(t *testing.T, grants string, seconds string) {
 func (p *place) login(t *testing.T, name string) *warehouse.Login {
 	t.Helper()
 	var l *warehouse.Login
-	err := wait(t.Context(), func() (bool, error) { // a slot that was closed just now may still be taken
+	err := wait(t.Context(), freeWithin, func() (bool, error) { // a slot that was closed just now may still be taken
 		var how answer
 		var err error
 		l, how, err = signIn(t.Context(), p.admin, p.b, name)

@@ -64,8 +64,8 @@ func signIn(ctx context.Context, admin *warehouse.Admin, b warehouse.Boundary, n
 }
 
 // wait asks again and again until done or the time is up.
-func wait(ctx context.Context, done func() (bool, error)) error {
-	end := time.Now().Add(freeWithin)
+func wait(ctx context.Context, within time.Duration, done func() (bool, error)) error {
+	end := time.Now().Add(within)
 	for {
 		ok, err := done()
 		if err != nil || ok {

@@ -33,7 +33,7 @@ func postgresDoctor(ctx context.Context, admin *warehouse.Admin, b warehouse.Bou
 	defer l.Close()
 	// One state of the catalog, and nothing that somebody named like it. To compile
 	// queries would take longer than they do.
-	if err := l.Exec(ctx, "SET search_path = pg_catalog; SET jit = off; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"); err != nil {
+	if err := l.Exec(ctx, "SET search_path = pg_catalog; SET jit = off; SET quote_all_identifiers = off; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"); err != nil {
 		return Report{}, err
 	}
 	rows, err := l.Query(ctx, "SELECT current_setting('server_version'), current_setting('server_version_num'), format('%I', current_database())")
@@ -183,19 +183,19 @@ func (d *postgres) roles() error {
 // any role that it is a member of.
 func (d *postgres) memberships() error {
 	return d.query(`SELECT m.rolname, r.rolname FROM pg_auth_members a JOIN pg_roles r ON r.oid = a.roleid JOIN pg_roles m ON m.oid = a.member
-		WHERE m.rolname = ANY ($1::name[]) OR r.rolname = $2 AND NOT a.admin_option ORDER BY m.rolname, r.rolname`, func(v []string) {
+		WHERE m.rolname = ANY ($1::name[]) OR r.rolname = ANY ($2::name[]) AND NOT a.admin_option ORDER BY m.rolname, r.rolname`, func(v []string) {
 		member, role := v[0], v[1]
 		fix := fmt.Sprintf("REVOKE %s FROM %s;", ident(role), ident(member))
 		switch {
 		case member == d.b.Control() && role == d.b.Owner():
 		case member == d.b.Owner():
 			d.report.warn("membership", fix, "%s is a member of %s, so that views can read more than they are granted.", member, role)
-		case !slices.Contains(slots(d.b), member) && member != d.b.Control():
+		case !slices.Contains(slots(d.b), member) && member != d.b.Control() && role == d.b.Owner():
 			d.report.warn("membership", fix, "%s is a member of %s, and can change the views.", member, role)
 		default:
 			d.report.fatal("membership", fix, "%s is a member of %s, and can act as it.", member, role)
 		}
-	}, array(append(slots(d.b), d.b.Owner(), d.b.Control())), d.b.Owner())
+	}, array(append(slots(d.b), d.b.Owner(), d.b.Control())), array(append(slots(d.b), d.b.Owner(), d.b.Control())))
 }
 
 // ownership is looked for in all databases of the server.

@@ -65,7 +65,7 @@ func (d *postgres) freeSlot() (free *warehouse.Login, name string, err error) {
 	if free != nil || len(taken) == 0 {
 		return free, name, nil
 	}
-	err = wait(d.ctx, func() (bool, error) {
+	err = wait(d.ctx, freeWithin, func() (bool, error) {
 		again := taken
 		taken = nil
 		for _, slot := range again {
