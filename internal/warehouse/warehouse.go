@@ -227,7 +227,7 @@ func (p *Pool) Spare(ctx context.Context, db Database) (release func(), err erro
 	defer stop()
 	more, err := slots.spare(short, db.Boundary.Slots-1)
 	if err != nil {
-		return one, nil //nolint:nilerr // one is enough
+		return one, nil
 	}
 	return func() { more(); one() }, nil
 }
