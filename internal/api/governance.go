@@ -74,8 +74,9 @@ func (a *API) setUpGovernance(r *request) (any, error) {
 }
 
 type scriptQuery struct {
-	Slots int    `query:"slots"`
-	Views string `query:"views" enum:"true,false"`
+	Slots  int    `query:"slots"`
+	Views  string `query:"views" enum:"true,false"`
+	MySQL8 bool   `query:"mysql8"` // the server is MySQL itself: the script is unverified
 }
 
 type scriptWire struct {
@@ -87,7 +88,7 @@ func (a *API) governanceScript(r *request) (any, error) {
 	if err := fewSlots(q.Slots); err != nil {
 		return nil, err
 	}
-	sql, err := a.door.BoundarySQL(r.ctx(), r.database(), q.Slots, q.Views != "false")
+	sql, err := a.door.BoundarySQL(r.ctx(), r.database(), q.Slots, q.Views != "false", q.MySQL8)
 	return scriptWire{sql}, connectionError(err)
 }
 

@@ -196,7 +196,7 @@ func diagnosis(out io.Writer, name, by string, slots int, governs bool, findings
 
 func (p Program) setupCommand(at *string) *cobra.Command {
 	var slots int
-	var noViews bool
+	var noViews, mysql8 bool
 	c := &cobra.Command{
 		Use:   "setup DATABASE",
 		Short: "Print the SQL that sets up what holds SQL of people in a database",
@@ -217,6 +217,9 @@ were added. Afterwards run sluice db doctor.`,
 			}
 			var script struct{ SQL string }
 			path := fmt.Sprintf("/api/database/%d/governance/script?views=%v", id, !noViews)
+			if mysql8 {
+				path += "&mysql8=true"
+			}
 			if slots > 0 {
 				path += "&slots=" + strconv.Itoa(slots)
 			}
@@ -228,6 +231,7 @@ were added. Afterwards run sluice db doctor.`,
 		},
 	}
 	c.Flags().IntVar(&slots, "slots", 0, "how many statements of people run at a time")
+	c.Flags().BoolVar(&mysql8, "mysql8", false, "the server is MySQL itself and not MariaDB: nobody has run the script there, and SQL of people stays refused")
 	c.Flags().BoolVar(&noViews, "no-views", false, "Sluice may not make views; an administrator runs what it prints")
 	return c
 }

@@ -113,14 +113,18 @@ func nameOf(db store.Database) string {
 
 // BoundarySQL is the script that sets a boundary up, for who administers the
 // database server. With views Sluice may make the views that it needs by
-// itself. [ErrNotFound].
-func (d *Door) BoundarySQL(ctx context.Context, id catalogID, slots int, views bool) (string, error) {
+// itself. For MySQL itself, which is not MariaDB, the script is written too:
+// nobody has run it, and the doctor refuses what it makes. [ErrNotFound].
+func (d *Door) BoundarySQL(ctx context.Context, id catalogID, slots int, views, mysql8 bool) (string, error) {
 	db, err := d.database(ctx, id)
 	if err != nil {
 		return "", err
 	}
 	if catalog.Governs(db.Engine) {
 		return "-- Nothing has to be set up: Sluice holds SQL of people in this database by itself.\n", nil
+	}
+	if mysql8 && db.Engine == dbrole.MySQL {
+		db.Engine = dbrole.MySQL8
 	}
 	statements, err := d.setUp(db, slots, views)
 	return dbrole.Script(statements), err

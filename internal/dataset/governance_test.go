@@ -207,7 +207,7 @@ func TestWhatALeaseNeedsIsMadeAgain(t *testing.T) {
 // view is the one in a schema that is not about leases.
 func (e *elsewhere) view(schema string) string {
 	e.t.Helper()
-	script, err := e.door.BoundarySQL(e.t.Context(), e.id, 0, true)
+	script, err := e.door.BoundarySQL(e.t.Context(), e.id, 0, true, false)
 	if err != nil || strings.Contains(script, "secret") {
 		e.t.Fatalf("%s, %v", script, err)
 	}
@@ -304,4 +304,14 @@ func TestTheDoctorIsAskedWhileSQLRuns(t *testing.T) {
 			t.Errorf("%+v", g)
 		}
 	})
+}
+
+func TestTheScriptForMySQLItselfIsMarked(t *testing.T) {
+	e := newElsewhere(t, "mysql")
+	for mysql8 := range map[bool]bool{true: true, false: true} {
+		script, err := e.door.BoundarySQL(t.Context(), e.id, 0, true, mysql8)
+		if err != nil || strings.HasPrefix(script, "-- UNVERIFIED") != mysql8 {
+			t.Errorf("for MySQL itself %v: %v, %.80s", mysql8, err, script)
+		}
+	}
 }
