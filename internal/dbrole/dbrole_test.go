@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -239,18 +240,27 @@ func TestCanariesSucceedForWhoMayDoAll(t *testing.T) {
 
 func TestDoctorWaitsForASlot(t *testing.T) {
 	defer func(d time.Duration) { freeWithin = d }(freeWithin)
-	freeWithin = time.Second
 	eachEngine(t, func(t *testing.T, p *place) {
-		p.b.Slots = 1
+		freeWithin = time.Second
+		p.b.Slots = 2
 		if err := Apply(t.Context(), p.admin, p.setup(t)); err != nil {
 			t.Fatal(err)
 		}
-		l := p.login(t, p.b.Slot(1))
-		if p.engine == MySQL {
-			if how, err := taken(t.Context(), l, p.b.Slot(1)); how != in || err != nil {
-				t.Fatal(how, err)
+		take := func(name string) *warehouse.Login {
+			l := p.login(t, name)
+			if p.engine == MySQL {
+				if how, err := taken(t.Context(), l, name); how != in || err != nil {
+					t.Fatal(how, err)
+				}
 			}
+			return l
 		}
+		l := take(p.b.Slot(1))
+		r := p.passes(t, "with a slot in use")
+		if got := p.engine == MySQL; got != slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Check == "busy" && strings.Contains(f.Message, p.b.Slot(1)) }) {
+			t.Errorf("what is said of a slot in use:\n%s", list(r.Findings))
+		}
+		defer take(p.b.Slot(2)).Close()
 		r, err := Doctor(t.Context(), p.admin, p.b, p.engine)
 		if !errors.Is(err, ErrBusy) || r.Passed() {
 			t.Errorf("with all slots in use the doctor says %v and %v", r, err)
@@ -258,6 +268,34 @@ func TestDoctorWaitsForASlot(t *testing.T) {
 		freeWithin = 10 * time.Second
 		time.AfterFunc(200*time.Millisecond, l.Close)
 		p.passes(t, "after a wait")
+	})
+}
+
+func TestLoginsThatReadLeasesAreWarnedOf(t *testing.T) {
+	reader := map[string][]string{
+		Postgres: {`GRANT USAGE ON SCHEMA shop TO $READER`, `GRANT SELECT ON shop.orders TO $READER`},
+		MySQL:    {`GRANT SELECT ON $DB.* TO $READER@'%'`},
+	}
+	eachEngine(t, func(t *testing.T, p *place) {
+		if err := Apply(t.Context(), p.admin, p.setup(t)); err != nil {
+			t.Fatal(err)
+		}
+		warned := func(when string) bool {
+			t.Helper()
+			return slices.ContainsFunc(p.passes(t, when).Findings, func(f Finding) bool { return f.Severity == Warning && f.Check == "login" })
+		}
+		if !warned("as the administrator") {
+			t.Error("no warning that the administrator reads leases")
+		}
+		name := p.b.Name + "_reader"
+		p.server.Login(t, name)
+		for _, s := range reader[p.engine] {
+			p.exec(t, strings.ReplaceAll(s, "$READER", name))
+		}
+		p.admin = p.as(t, name)
+		if warned("as who reads tables") {
+			t.Error("a warning of a login that cannot read leases")
+		}
 	})
 }
 

@@ -19,6 +19,7 @@ var freeWithin = 10 * time.Second // tests wait for less
 
 const (
 	askEvery    = 100 * time.Millisecond
+	passOver    = time.Second // how long for a slot in MariaDB while another was free
 	tidyWithin  = 10 * time.Second
 	queryWithin = 20 * time.Second // for what must be answered at once
 )
@@ -38,7 +39,11 @@ const (
 // signIn signs in as a login of the boundary. The error is of what says
 // nothing about the login.
 func signIn(ctx context.Context, admin *warehouse.Admin, b warehouse.Boundary, name string) (*warehouse.Login, answer, error) {
-	l, err := admin.Login(ctx, name, b.Password(name))
+	return signInWith(ctx, admin, name, b.Password(name))
+}
+
+func signInWith(ctx context.Context, admin *warehouse.Admin, name, password string) (*warehouse.Login, answer, error) {
+	l, err := admin.Login(ctx, name, password)
 	if err == nil {
 		return l, in, nil
 	}
@@ -61,6 +66,32 @@ func signIn(ctx context.Context, admin *warehouse.Admin, b warehouse.Boundary, n
 		}
 	}
 	return nil, refused, err
+}
+
+// letIn demands that logins of the boundary are turned away with passwords that
+// are not theirs. One that is in use tells of that only whom it would let in.
+func letIn(ctx context.Context, admin *warehouse.Admin, r *Report, again func(login string) string, logins []string, passwords ...string) error {
+	for _, name := range logins {
+		for _, password := range passwords {
+			l, how, err := signInWith(ctx, admin, name, password)
+			if err != nil {
+				return err
+			}
+			if l != nil {
+				l.Close()
+			}
+			if how != refused {
+				r.fatal("passwords", again(name), "%s is let in with a wrong password: anybody who reaches the server can be it. Let the server demand passwords.", name)
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// readsLeases warns of a login of the connection details that may.
+func readsLeases(r *Report, b warehouse.Boundary) {
+	r.warn("login", "", "The login of the connection details may read %s.lease. So may people who see all of the database and write SQL: they can read the values of other people's attributes and the keys of hashes there. Connect Sluice with a login that may only read the tables.", b.Home())
 }
 
 // wait asks again and again until done or the time is up.

@@ -6,7 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
+
+	"github.com/go-sql-driver/mysql"
 
 	"github.com/sluice-bi/sluice/internal/warehouse"
 )
@@ -41,8 +42,11 @@ func mariaDoctor(ctx context.Context, admin *warehouse.Admin, b warehouse.Bounda
 		r.warn("local-infile", "SET GLOBAL local_infile = 0;", "local_infile is on: the server may ask clients for files. Sluice gives it none; other programs may. Set it in the server's configuration too.")
 	}
 	d := &maria{ctx: ctx, admin: admin, b: b, report: &r, database: rows[0][1]}
+	var my *mysql.MySQLError
 	if _, err := l.Query(ctx, "SELECT 1 FROM "+ticks(b.Home())+".lease LIMIT 1"); err == nil {
-		r.warn("lease", "", leasesAreRead)
+		readsLeases(&r, b)
+	} else if !errors.As(err, &my) {
+		return Report{}, fmt.Errorf("dbrole: what the login reads: %w", err)
 	}
 	rows, err = l.Query(ctx, "SELECT table_name FROM information_schema.tables WHERE table_schema = ? ORDER BY table_type, table_name LIMIT 1", d.database)
 	if err != nil {
@@ -67,7 +71,16 @@ func (d *maria) again(login string) string {
 }
 
 func (d *maria) look() error {
-	control, err := d.signIn(d.b.Control(), freeWithin)
+	// An account may have more than one method, and one without a password.
+	if err := letIn(d.ctx, d.admin, d.report, d.again, []string{d.b.Control(), d.b.Slot(1)}, token(), ""); err != nil {
+		return err
+	}
+	var control *warehouse.Login
+	err := wait(d.ctx, freeWithin, func() (bool, error) {
+		l, how, err := d.signIn(d.b.Control())
+		control = l
+		return how != busy, err
+	})
 	if err != nil || control == nil {
 		return err
 	}
@@ -78,31 +91,53 @@ func (d *maria) look() error {
 	if whole, err := d.views(control); err != nil || !whole {
 		return err
 	}
-	// Statements may run as slots for long; those are looked at another time.
-	attacked, all, passed := false, slots(d.b), 0
-	for _, name := range all {
-		within := freeWithin / time.Duration(len(all))
-		err := d.slot(control, name, within, &attacked)
-		if errors.Is(err, ErrBusy) {
-			passed++
-			continue
+	return d.slots(control)
+}
+
+// slots are looked at all, but for those that stay in use while others do not.
+func (d *maria) slots(control *warehouse.Login) error {
+	left, attacked := slots(d.b), false
+	round := func() error {
+		var taken []string
+		for _, name := range left {
+			l, how, err := d.signIn(name)
+			if err == nil && l != nil {
+				err = d.slot(control, l, name, &attacked)
+			}
+			if err != nil {
+				return err
+			}
+			if how == busy {
+				taken = append(taken, name)
+			}
 		}
-		if err != nil {
+		left = taken
+		return nil
+	}
+	if err := round(); err != nil {
+		return err
+	}
+	within, some := freeWithin, len(left) < d.b.Slots
+	if some {
+		within = min(within, passOver)
+	}
+	if len(left) > 0 {
+		err := wait(d.ctx, within, func() (bool, error) {
+			err := round()
+			return len(left) == 0 || !some && len(left) < d.b.Slots, err
+		})
+		if err != nil && (!some || !errors.Is(err, ErrBusy) || d.ctx.Err() != nil) {
 			return err
 		}
 	}
-	if passed == len(all) {
-		return ErrBusy
+	for _, name := range left {
+		d.report.warn("busy", "", "%s was in use and was not looked at. Run the doctor again when it is free.", name)
 	}
 	return nil
 }
 
 // slot looks at one slot, and attacks as it unless that was done as another.
-func (d *maria) slot(control *warehouse.Login, name string, within time.Duration, attacked *bool) error {
-	l, err := d.signIn(name, within)
-	if err != nil || l == nil {
-		return err
-	}
+func (d *maria) slot(control, l *warehouse.Login, name string, attacked *bool) error {
 	defer l.Close()
 	if err := d.grants(l, name); err != nil {
 		return err
@@ -125,36 +160,31 @@ func taken(ctx context.Context, l *warehouse.Login, name string) (answer, error)
 	return busy, err
 }
 
-// signIn waits for an account that is in use. One that cannot sign in is a
-// finding, and nil.
-func (d *maria) signIn(name string, within time.Duration) (l *warehouse.Login, err error) {
-	how := refused
-	err = wait(d.ctx, within, func() (bool, error) {
-		var err error
-		l, how, err = signIn(d.ctx, d.admin, d.b, name)
-		if err == nil && how == in && name != d.b.Control() {
-			how, err = taken(d.ctx, l, name)
-		}
-		return how != busy, err
-	})
-	if err != nil {
-		return nil, err
+// signIn gives nil for an account that is in use, and for one that cannot sign
+// in, which is a finding.
+func (d *maria) signIn(name string) (*warehouse.Login, answer, error) {
+	l, how, err := signIn(d.ctx, d.admin, d.b, name)
+	if err == nil && how == in && name != d.b.Control() {
+		how, err = taken(d.ctx, l, name)
 	}
-	if how == refused {
+	switch {
+	case err != nil || how == busy:
+		return nil, how, err
+	case how == refused:
 		// Signing in goes with the database of the details, which slots may not use.
 		d.report.fatal("logins", d.again(name), "%s cannot sign in with its password. Run the set-up script again.", name)
-		return nil, nil
+		return nil, how, nil
 	}
 	rows, err := l.Query(d.ctx, "SELECT CURRENT_USER()")
 	if err != nil || len(rows) != 1 {
 		l.Close()
-		return nil, fmt.Errorf("dbrole: the account of %s: %w", name, err)
+		return nil, refused, fmt.Errorf("dbrole: the account of %s: %w", name, err)
 	}
 	if rows[0][0] != name+"@%" {
 		user, host, _ := strings.Cut(rows[0][0], "@")
 		d.report.fatal("logins", "DROP USER "+literal(user)+"@"+literal(host)+";", "Who signs in as %s from here is the account %s and not %s@%%.", name, rows[0][0], name)
 	}
-	return l, nil
+	return l, in, nil
 }
 
 // databases that an account has any right in, in whatever way: grants to
@@ -176,7 +206,7 @@ func (d *maria) databases(l *warehouse.Login, name string) error {
 // views are looked at through the login of the leases. False says that the
 // leases are not there.
 func (d *maria) views(control *warehouse.Login) (whole bool, err error) {
-	rows, err := control.Query(d.ctx, "SELECT table_schema, table_name, table_type FROM information_schema.tables WHERE table_schema IN (?, ?) ORDER BY 1, 2", d.b.Home(), d.b.Views())
+	rows, err := control.Query(d.ctx, "SELECT table_schema, table_name, table_type, COALESCE(engine, '') FROM information_schema.tables WHERE table_schema IN (?, ?) ORDER BY 1, 2", d.b.Home(), d.b.Views())
 	if err != nil {
 		return false, fmt.Errorf("dbrole: the views: %w", err)
 	}
@@ -185,6 +215,9 @@ func (d *maria) views(control *warehouse.Login) (whole bool, err error) {
 		has[v[0]+"."+v[1]] = v[2]
 		if v[0] == d.b.Views() && v[2] != "VIEW" {
 			d.report.fatal("views", "", "The database %s is for views and holds the table %s. Move it elsewhere or drop it.", v[0], v[1])
+		}
+		if v[0] == d.b.Home() && v[1] == "lease" && v[2] == "BASE TABLE" && v[3] != "InnoDB" {
+			d.report.fatal("lease", "ALTER TABLE "+ticks(v[0])+".lease ENGINE=InnoDB;", "The engine of the table %s.lease is %s and not InnoDB: leases hold outside of transactions.", v[0], v[3])
 		}
 	}
 	parts := []struct{ name, kind, make string }{{d.b.Home() + ".lease", "BASE TABLE", mariaLease(d.b)}, {d.b.Home() + ".mine", "VIEW", mariaMine(d.b)}, {d.b.Views() + ".lease", "VIEW", mariaNonce(d.b)}}
@@ -263,12 +296,7 @@ func (d *maria) leaseTable(control *warehouse.Login) error {
 		got = append(got, strings.TrimSpace(strings.ToLower(strings.Join(v, " "))))
 	}
 	want := []string{"slot varchar(80) no ascii_bin pri", "nonce varchar(64) no", "grants longtext no", "expires datetime(6) no"}
-	engine, err := control.Query(d.ctx, "SELECT engine FROM information_schema.tables WHERE table_schema = ? AND table_name = 'lease'", d.b.Home())
-	if err != nil {
-		return fmt.Errorf("dbrole: the leases: %w", err)
-	}
-	// Another engine has no snapshots, in which a statement sees its lease.
-	if !slices.Equal(got, want) || len(engine) != 1 || !strings.EqualFold(engine[0][0], "InnoDB") {
+	if !slices.Equal(got, want) {
 		d.report.fatal("lease", "", "The table %s.lease is not the one that the set-up makes. Drop it and run the set-up script.", d.b.Home())
 	}
 	return nil

@@ -28,6 +28,7 @@ func TestMariaDBDoctor(t *testing.T) {
 		{"a slot is missing", []string{`DROP USER $OTHER@'%'`}, Fatal, "logins", "$OTHER cannot sign in", nil},
 		{"a slot has another password", []string{`ALTER USER $SLOT@'%' IDENTIFIED BY 'another'`}, Fatal, "logins", "$SLOT cannot sign in", nil},
 		{"control has another password", []string{`ALTER USER $CONTROL@'%' IDENTIFIED BY 'another'`}, Fatal, "logins", "$CONTROL cannot sign in", nil},
+		{"a slot needs no password", []string{`ALTER USER $SLOT@'%' IDENTIFIED VIA mysql_native_password USING '$HASH' OR mysql_native_password USING ''`}, Fatal, "passwords", "$SLOT is let in", nil},
 		{"another account answers", []string{`CREATE USER $SLOT@'127.0.0.1' IDENTIFIED VIA mysql_native_password USING '$HASH'`}, Fatal, "logins", "$SLOT@127.0.0.1", nil},
 		{"control writes data", []string{`GRANT UPDATE ON $DB.orders TO $CONTROL@'%'`}, Fatal, "grants", "$CONTROL has UPDATE", nil},
 		{"control kills", []string{`GRANT SUPER ON *.* TO $CONTROL@'%'`}, Fatal, "grants", "$CONTROL has SUPER", nil},
@@ -42,6 +43,7 @@ func TestMariaDBDoctor(t *testing.T) {
 		{"leases end when the session says", []string{`CREATE OR REPLACE DEFINER = $CONTROL@'%' VIEW $HOME.mine AS SELECT nonce, ` + "`grants`" + ` FROM $HOME.lease WHERE slot = SUBSTRING_INDEX(SESSION_USER(), '@', 1) AND expires > UTC_TIMESTAMP(6)`},
 			Fatal, "lease", "does not say", nil},
 		{"the lease's view is gone", []string{`DROP VIEW $VIEWS.lease`}, Fatal, "setup", "$VIEWS.lease is not there", nil},
+		{"leases know no transactions", []string{`ALTER TABLE $HOME.lease ENGINE=MyISAM`}, Fatal, "lease", "is MyISAM and not InnoDB", nil},
 		{"leases have a column more", []string{`ALTER TABLE $HOME.lease ADD COLUMN more TEXT`}, Fatal, "lease", "not the one that the set-up makes", []string{`ALTER TABLE $HOME.lease DROP COLUMN more`}},
 	})
 }

@@ -33,7 +33,7 @@ func postgresDoctor(ctx context.Context, admin *warehouse.Admin, b warehouse.Bou
 	defer l.Close()
 	// One state of the catalog, and nothing that somebody named like it. To compile
 	// queries would take longer than they do.
-	if err := l.Exec(ctx, "SET search_path = pg_catalog; SET jit = off; SET quote_all_identifiers = off; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"); err != nil {
+	if err := l.Exec(ctx, "SET search_path = pg_catalog; SET quote_all_identifiers = off; SET jit = off; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"); err != nil {
 		return Report{}, err
 	}
 	rows, err := l.Query(ctx, "SELECT current_setting('server_version'), current_setting('server_version_num'), format('%I', current_database())")
@@ -53,7 +53,7 @@ func postgresDoctor(ctx context.Context, admin *warehouse.Admin, b warehouse.Bou
 		return r, nil
 	}
 	for _, check := range []func() error{d.roles, d.memberships, d.ownership, d.settings, d.relations, d.systemRelations, d.functions,
-		d.systemFunctions, d.largeObjects, d.foreign, d.schemas, d.databaseRights, d.parameters, d.defaults, d.lease, d.views, d.control, d.ownerReads} {
+		d.systemFunctions, d.largeObjects, d.foreign, d.schemas, d.databaseRights, d.parameters, d.defaults, d.lease, d.loginReads, d.views, d.control, d.ownerReads} {
 		if err := check(); err != nil {
 			return Report{}, err
 		}
@@ -180,22 +180,25 @@ func (d *postgres) roles() error {
 }
 
 // memberships of slots there may be none, whatever is inherited: SQL can act as
-// any role that it is a member of.
+// any role that it is a member of. Nor may anybody act as a role of the
+// boundary.
 func (d *postgres) memberships() error {
+	acts := "true"
+	if d.version >= 160000 { // who made a role may grant it since, and is not thereby let act as it
+		acts = "(a.set_option OR a.inherit_option)"
+	}
 	return d.query(`SELECT m.rolname, r.rolname FROM pg_auth_members a JOIN pg_roles r ON r.oid = a.roleid JOIN pg_roles m ON m.oid = a.member
-		WHERE m.rolname = ANY ($1::name[]) OR r.rolname = ANY ($2::name[]) AND NOT a.admin_option ORDER BY m.rolname, r.rolname`, func(v []string) {
+		WHERE m.rolname = ANY ($1::name[]) OR r.rolname = ANY ($1::name[]) AND `+acts+` ORDER BY m.rolname, r.rolname`, func(v []string) {
 		member, role := v[0], v[1]
 		fix := fmt.Sprintf("REVOKE %s FROM %s;", ident(role), ident(member))
 		switch {
 		case member == d.b.Control() && role == d.b.Owner():
 		case member == d.b.Owner():
 			d.report.warn("membership", fix, "%s is a member of %s, so that views can read more than they are granted.", member, role)
-		case !slices.Contains(slots(d.b), member) && member != d.b.Control() && role == d.b.Owner():
-			d.report.warn("membership", fix, "%s is a member of %s, and can change the views.", member, role)
 		default:
 			d.report.fatal("membership", fix, "%s is a member of %s, and can act as it.", member, role)
 		}
-	}, array(append(slots(d.b), d.b.Owner(), d.b.Control())), array(append(slots(d.b), d.b.Owner(), d.b.Control())))
+	}, array(append(slots(d.b), d.b.Owner(), d.b.Control())))
 }
 
 // ownership is looked for in all databases of the server.

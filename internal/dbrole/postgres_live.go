@@ -13,6 +13,10 @@ import (
 
 // live signs in as every login, and attacks as one slot that is free.
 func (d *postgres) live() error {
+	// What mends it is a file of the server.
+	if err := letIn(d.ctx, d.admin, d.report, func(string) string { return "" }, []string{d.b.Control(), d.b.Slot(1)}, token()); err != nil {
+		return err
+	}
 	control, how, err := signIn(d.ctx, d.admin, d.b, d.b.Control())
 	if err != nil {
 		return err
@@ -105,7 +109,7 @@ func (d *postgres) underLease(control, slot *warehouse.Login, name string) (err 
 			err = errors.Join(err, fmt.Errorf("dbrole: the doctor's lease of %s was not removed: %w", name, e))
 		}
 	}()
-	if err := slot.Exec(d.ctx, "SET search_path = pg_catalog"); err != nil {
+	if err := slot.Exec(d.ctx, "SET search_path = pg_catalog; SET quote_all_identifiers = off"); err != nil {
 		return fmt.Errorf("dbrole: the doctor's slot: %w", err)
 	}
 	if err := d.reads(slot, "after its lease ran out"); err != nil {

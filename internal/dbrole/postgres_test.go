@@ -2,13 +2,35 @@ package dbrole
 
 import "testing"
 
+// seal writes the comment of a view as Sluice does.
+func seal(view string) string {
+	return `; SET search_path = pg_catalog; DO $do$ BEGIN EXECUTE format('COMMENT ON VIEW ` + view + ` IS %L', md5(pg_get_viewdef('` + view + `'::regclass))); END $do$`
+}
+
+// demands rewrites who needs what to sign in, with lines before those of the
+// tests' server.
+func demands(lines string) string {
+	return `DO $do$ BEGIN EXECUTE format('COPY (SELECT unnest(ARRAY[` + lines + `''host all test samehost trust'', ''host all all samehost scram-sha-256''])) TO %L', current_setting('hba_file')); END $do$;
+		SELECT pg_reload_conf(); SELECT pg_sleep(0.5)`
+}
+
+func TestPostgresDoctorReadsNamesThatAreQuoted(t *testing.T) {
+	p := newPlace(t, Postgres)
+	if err := Apply(t.Context(), p.admin, p.setup(t)); err != nil {
+		t.Fatal(err)
+	}
+	p.exec(t, `SET ROLE $OWNER; CREATE VIEW $VIEWS.orders WITH (security_barrier) AS SELECT id FROM shop.orders WHERE (SELECT true FROM $HOME.mine WHERE grants ? 'orders')`+seal("$VIEWS.orders"),
+		`ALTER DATABASE $DB SET quote_all_identifiers = on`)
+	p.passes(t, "with all names quoted")
+}
+
 func TestPostgresDoctor(t *testing.T) {
 	p := newPlace(t, Postgres)
 	if err := Apply(t.Context(), p.admin, p.setup(t)); err != nil {
 		t.Fatal(err)
 	}
 	// A view as Sluice makes them.
-	p.exec(t, `SET ROLE $OWNER; CREATE VIEW $VIEWS.orders WITH (security_barrier) AS SELECT id, total FROM shop.orders WHERE (SELECT true FROM $HOME.mine WHERE grants ? 'orders')`)
+	p.exec(t, `SET ROLE $OWNER; CREATE VIEW $VIEWS.orders WITH (security_barrier) AS SELECT id, total FROM shop.orders WHERE (SELECT true FROM $HOME.mine WHERE grants ? 'orders')`+seal("$VIEWS.orders"))
 	all := []sabotage{
 		{"a table is open to everybody", []string{`GRANT SELECT ON public.secret TO PUBLIC`}, Fatal, "relations", "public.secret outside of the views, granted to PUBLIC", nil},
 		{"a column is open to everybody", []string{`GRANT SELECT (word) ON public.secret TO PUBLIC`}, Fatal, "relations", "public.secret", nil},
@@ -31,7 +53,9 @@ func TestPostgresDoctor(t *testing.T) {
 		{"a slot reads files", []string{`GRANT pg_read_server_files TO $SLOT`}, Fatal, "membership", "$SLOT is a member of pg_read_server_files", nil},
 		{"a slot is the owner", []string{`GRANT $OWNER TO $OTHER`}, Fatal, "membership", "$OTHER is a member of $OWNER", nil},
 		{"control sees what others run", []string{`GRANT pg_monitor TO $CONTROL`}, Fatal, "membership", "$CONTROL is a member of pg_monitor", nil},
-		{"a stranger is the owner", []string{`CREATE ROLE $HOME_friend`, `GRANT $OWNER TO $HOME_friend`}, Warning, "membership", "$HOME_friend is a member of $OWNER", nil},
+		{"a stranger is the owner", []string{`CREATE ROLE $HOME_friend`, `GRANT $OWNER TO $HOME_friend`}, Fatal, "membership", "$HOME_friend is a member of $OWNER", nil},
+		{"a stranger is control", []string{`GRANT $CONTROL TO $HOME_friend`}, Fatal, "membership", "$HOME_friend is a member of $CONTROL", nil},
+		{"a stranger is a slot", []string{`GRANT $OTHER TO $HOME_friend WITH ADMIN OPTION`}, Fatal, "membership", "$HOME_friend is a member of $OTHER", nil},
 		{"a slot is missing", []string{`DROP OWNED BY $OTHER`, `DROP ROLE $OTHER`}, Fatal, "logins", "no login $OTHER", nil},
 		{"a slot may not sign in", []string{`ALTER ROLE $SLOT NOLOGIN`}, Fatal, "logins", "$SLOT may not sign in", nil},
 		{"a slot has another password", []string{`ALTER ROLE $OTHER PASSWORD 'another'`}, Fatal, "logins", "$OTHER cannot sign in", nil},
@@ -67,7 +91,12 @@ func TestPostgresDoctor(t *testing.T) {
 		{"a view has no barrier", []string{`ALTER VIEW $VIEWS.orders RESET (security_barrier)`}, Fatal, "views", "$VIEWS.orders has no barrier", nil},
 		{"the lease's view has no barrier", []string{`ALTER VIEW $VIEWS.lease SET (security_barrier = false)`}, Fatal, "views", "$VIEWS.lease has no barrier", nil},
 		{"a view is a stranger's", []string{`ALTER VIEW $VIEWS.orders OWNER TO test`}, Fatal, "views", "$VIEWS.orders belongs to test", nil},
-		{"a view asks for no lease", []string{`SET ROLE $OWNER; CREATE VIEW $VIEWS.open WITH (security_barrier) AS SELECT * FROM shop.orders`}, Fatal, "views", "$VIEWS.open shows rows", nil},
+		{"a view asks for no lease", []string{`SET ROLE $OWNER; CREATE VIEW $VIEWS.open WITH (security_barrier) AS SELECT * FROM shop.orders` + seal("$VIEWS.open")}, Fatal, "views", "$VIEWS.open shows rows", nil},
+		{"a view is not Sluice's", []string{`SET ROLE $OWNER; CREATE VIEW $VIEWS.other WITH (security_barrier) AS SELECT * FROM shop.orders WHERE false`}, Warning, "views", "$VIEWS.other is not as it was made", nil},
+		{"a table below a view is another", []string{`CREATE TABLE shop.below (id int)`, `GRANT SELECT ON shop.below TO $OWNER`,
+			`SET ROLE $OWNER; CREATE VIEW $VIEWS.above WITH (security_barrier) AS SELECT * FROM shop.below` + seal("$VIEWS.above"), `ALTER TABLE shop.below RENAME TO beneath`}, Warning, "views", "$VIEWS.above is not as it was made", nil},
+		{"a slot needs no password", []string{demands(`''host all $SLOT samehost trust'', `)}, Fatal, "passwords", "$SLOT is let in", []string{demands("")}},
+		{"control needs no password", []string{demands(`''host all $CONTROL samehost trust'', `)}, Fatal, "passwords", "$CONTROL is let in", []string{demands("")}},
 		{"a table stands among the views", []string{`CREATE TABLE $VIEWS.copy AS SELECT * FROM shop.orders`}, Fatal, "views", "table $VIEWS.copy", []string{`DROP TABLE $VIEWS.copy`}},
 		{"a function stands among the views", []string{`CREATE FUNCTION $VIEWS.f() RETURNS int LANGUAGE sql AS 'SELECT 1'`, `REVOKE ALL ON FUNCTION $VIEWS.f() FROM PUBLIC`}, Fatal, "views", "function $VIEWS.f()", []string{`DROP FUNCTION $VIEWS.f()`}},
 		{"leases do not end", []string{`CREATE OR REPLACE VIEW $HOME.mine AS SELECT nonce, grants FROM $HOME.lease WHERE slot = session_user`}, Fatal, "lease", "$HOME.mine does not say", nil},

@@ -18,10 +18,6 @@ const (
 	Warning Severity = "warning" // it holds, and something should be better
 )
 
-// leasesAreRead is said where the login of the connection may read leases.
-const leasesAreRead = "The login that Sluice connects with may read the leases. Who sees all of the database types SQL as that login, and can read the attributes of people whose SQL runs, and the keys of columns that are shown hashed. " +
-	"Connect Sluice with a login that may read the tables and nothing else."
-
 // Finding is something that is not as it should be.
 type Finding struct {
 	Severity Severity `json:"severity"`
