@@ -53,9 +53,11 @@ func (b *bench) sandbox() error {
 			}
 		}
 		if p.name != "SQLite" {
-			if err := s.askFor(nil, "POST", fmt.Sprintf("/api/database/%d/governance", p.id), `{"slots": 2}`); err != nil {
+			var held struct{ Governs bool }
+			if err := s.askFor(&held, "POST", fmt.Sprintf("/api/database/%d/governance", p.id), `{"slots": 2}`); err != nil {
 				return err
 			}
+			b.demand("SQL is held to what people may see, "+p.name, "yes", held.Governs, "%v", held.Governs)
 		}
 		key := fmt.Sprint(" where id = ", rows/200*100+tenantShown)
 		for _, q := range []struct{ name, before, where, after string }{
